@@ -1,0 +1,32 @@
+// Trains a byte-level BPE vocabulary (Sennrich, Haddow, Birch 2016, over bytes).
+#ifndef OPERANT_COMMON_TEXT_BPE_TRAINER_H_
+#define OPERANT_COMMON_TEXT_BPE_TRAINER_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace operant {
+
+struct BpeTrainerOptions {
+  // Size wanted, special tokens and the 256 bytes included.
+  int32_t vocab_size = 2048;
+  int64_t min_frequency = 2;
+  // Get the first ids, in this order.
+  std::vector<std::string> special_tokens;
+};
+
+// `texts` is counted; equal texts give an equal tokenizer (ties broken by the
+// pair's ids). Returns the tokenizer.json: ByteLevel pre-tokenizer with the
+// GPT-2 pattern, no prefix space, ByteLevel decoder. InvalidArgument if
+// vocab_size is below 256 plus the special tokens.
+absl::StatusOr<std::string> TrainBpe(const BpeTrainerOptions& options,
+                                     const std::vector<std::string>& texts);
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_TEXT_BPE_TRAINER_H_
