@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# Brings a bare Debian 12, Debian 13 or Ubuntu 24.04 to the point where
+# `make build` works. Run it as often as you like: what is there stays.
+#
+#   deploy/setup.sh              packages and LibTorch (what `make setup` runs)
+#   deploy/setup.sh --lint       also clang-format and clang-tidy
+#   deploy/setup.sh --oracle     also the Python environment of `make oracle`
+#
+# Environment:
+#   TORCH_DIR=DIR   use this LibTorch 2.11 (the folder that holds include/ and
+#                   lib/) and install none
+#   WITH_CUDA=1|0   full CUDA wheels or not; default: 1 where nvidia-smi works
+#   PYTHON=python3  whose pip installs the wheels
+#
+# Debian's packages need root or sudo; when they are all installed, neither is
+# asked for. Everything else goes into .deps/ of this checkout.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly TORCH_VERSION=2.11.0
+readonly DEPS="$PWD/.deps"
+
+readonly BUILD_PACKAGES=(
+  build-essential ca-certificates ccache cmake git make mold ninja-build
+  pkg-config python3 python3-pip python3-venv
+  libabsl-dev libgrpc++-dev libprotobuf-dev protobuf-compiler
+  protobuf-compiler-grpc prometheus-cpp-dev libssl-dev
+  libcli11-dev libcpp-httplib-dev libfmt-dev libpcre2-dev libspdlog-dev
+  libsqlite3-dev libutf8proc-dev libxxhash-dev libyaml-cpp-dev
+  nlohmann-json3-dev libbenchmark-dev libgmock-dev libgtest-dev
+  # Data of the demo, and what a reward server in Python needs.
+  wordnet-base python3-grpcio python3-protobuf curl
+)
+readonly LINT_PACKAGES=(clang clang-format clang-tidy)
+
+# libtorch_cpu.so needs these two even where there is no GPU.
+readonly CPU_WHEELS=(
+  "torch==$TORCH_VERSION"
+  nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+)
+readonly CUDA_WHEELS=(
+  "cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.2"
+  nvidia-cudnn-cu13==9.19.0.56 nvidia-cusparselt-cu13==0.8.0
+  nvidia-nccl-cu13==2.28.9 nvidia-nvshmem-cu13==3.4.5
+)
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# phase NAME COMMAND...: runs it and says how long it took.
+phase() {
+  local name=$1 start=$SECONDS
+  shift
+  "$@"
+  say "$name: done ($((SECONDS - start)) s)"
+}
+
+is_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null)" = "ii " ]
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo env DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    die "Debian packages are missing and this is neither root nor is sudo" \
+      "here; run as root: apt-get install ${missing[*]}"
+  fi
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null ||
+    die "this is not Debian or Ubuntu; install the equivalents of:" \
+      "${BUILD_PACKAGES[*]}"
+  missing=()
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if [ ${#missing[@]} = 0 ]; then
+    say "all ${#} Debian packages are installed"
+    return
+  fi
+  say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  as_root apt-get -qq update
+  as_root apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+    >/dev/null
+}
+
+# pip_install FOLDER OPTION-OR-WHEEL...
+pip_install() {
+  "$PYTHON" -m pip install --quiet --disable-pip-version-check \
+    --no-warn-script-location --upgrade --target "$@"
+}
+
+# Which Python's pip to use: the first one that has pip.
+choose_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+    if "$candidate" -m pip --version >/dev/null 2>&1; then
+      PYTHON=$candidate
+      return
+    fi
+  done
+  die "no Python with pip found; set PYTHON to one"
+}
+
+with_cuda() {
+  case ${WITH_CUDA:-auto} in
+    1) return 0 ;;
+    0) return 1 ;;
+    *) nvidia-smi -L >/dev/null 2>&1 ;;
+  esac
+}
+
+use_torch_dir() {
+  [ -f "$TORCH_DIR/include/torch/csrc/api/include/torch/torch.h" ] ||
+    die "TORCH_DIR=$TORCH_DIR holds no LibTorch; expected" \
+      "include/torch/csrc/api/include/torch/torch.h below it"
+  say "using LibTorch at TORCH_DIR=$TORCH_DIR"
+}
+
+# Staged and renamed, so that an interrupted install never passes for a whole
+# one.
+install_torch() {
+  if [ -n "${TORCH_DIR:-}" ]; then use_torch_dir; return; fi
+  local last_wheel=torch-$TORCH_VERSION what="LibTorch $TORCH_VERSION"
+  if with_cuda; then
+    last_wheel=nvidia_cudnn_cu13-9.19.0.56 what+=" with CUDA (3 GB)"
+  else
+    what+=" (530 MB)"
+  fi
+  if [ -d "$DEPS/python/$last_wheel.dist-info" ]; then
+    say "LibTorch $TORCH_VERSION is in .deps/python"
+    return
+  fi
+  choose_python
+  say "installing $what into .deps/python"
+  local staging="$DEPS/python.partial"
+  rm -rf "$staging"
+  pip_install "$staging" --no-deps "${CPU_WHEELS[@]}"
+  if with_cuda; then pip_install "$staging" "${CUDA_WHEELS[@]}"; fi
+  rm -rf "$DEPS/python"
+  mv "$staging" "$DEPS/python"
+}
+
+# A virtual environment with pinned packages, kept apart from LibTorch's.
+install_oracle() {
+  local requirements=tests/oracle/requirements.txt
+  if cmp -s "$requirements" "$DEPS/oracle/.installed"; then
+    say "the oracles' Python environment is in .deps/oracle"
+    return
+  fi
+  choose_python
+  say "installing the oracles' Python packages into .deps/oracle (3 GB)"
+  rm -rf "$DEPS/oracle"
+  "$PYTHON" -m venv "$DEPS/oracle"
+  "$DEPS/oracle/bin/pip" install --quiet --disable-pip-version-check \
+    --requirement "$requirements"
+  cp "$requirements" "$DEPS/oracle/.installed"
+}
+
+main() {
+  local lint=0 oracle=0 packages=("${BUILD_PACKAGES[@]}")
+  for argument in "$@"; do
+    case $argument in
+      --lint) lint=1 ;;
+      --oracle) oracle=1 ;;
+      -h | --help)
+        sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+        exit 0
+        ;;
+      *) die "unknown argument $argument; expected --lint or --oracle" ;;
+    esac
+  done
+  [ $lint = 1 ] && packages+=("${LINT_PACKAGES[@]}")
+  phase packages install_packages "${packages[@]}"
+  phase LibTorch install_torch
+  if [ $oracle = 1 ]; then phase oracle install_oracle; fi
+  say "ready ($SECONDS s in all)"
+}
+
+main "$@"
