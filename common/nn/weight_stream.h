@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/digest.h"
 #include "common/nn/model_config.h"
+#include "common/nn/tensor_digester.h"
 #include "common/nn/weight_image.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "operant/v1/weights.pb.h"
@@ -121,28 +122,24 @@ class WeightAssembler {
   using Pieces = std::vector<std::string_view>;
 
   absl::Status AddFrame(const grpc::ByteBuffer& frame);
-  absl::Status AddManifest(const v1::WeightManifest& manifest);
-  absl::Status Stage();
+  absl::Status AddManifest(v1::WeightManifest manifest);
+  absl::Status Stage(WeightType type);
   absl::Status AddChunk(const v1::ChunkHeader& chunk, const Pieces& payload);
-  absl::Status CheckChunkHeader(const v1::ChunkHeader& chunk,
-                                size_t payload_bytes) const;
-  absl::Status CopyPiece(std::string_view piece, Xxh3Stream& chunk_digest);
-  absl::Status DigestTensors(const std::byte* data, size_t bytes);
+  absl::Status CheckChunk(const v1::ChunkHeader& chunk,
+                          const Pieces& payload) const;
+  void CopyPiece(std::string_view piece, Xxh3Stream& chunk_digest);
   absl::Status AddCommit(const v1::Commit& commit);
+  absl::Status CheckTensorDigests() const;
 
   Options options_;
   State state_ = State::kManifest;
   absl::Status error_;
   v1::WeightManifest manifest_;
   std::string sha256_;
-  WeightType type_ = WeightType::kF32;
   std::unique_ptr<WeightImage> image_;
+  std::optional<TensorDigester> tensor_digests_;
   uint64_t received_ = 0;  // bytes of the image so far
-  int next_chunk_ = 0;
-  // The tensor that the next byte belongs to, its digest so far, and where it
-  // ends.
-  int tensor_ = 0;
-  std::optional<Xxh3Stream> tensor_digest_;
+  uint32_t next_chunk_ = 0;
 };
 
 }  // namespace operant
