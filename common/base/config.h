@@ -1,5 +1,6 @@
 // Reads a run's configuration: YAML files merged left to right, then
-// `key=value` overrides, into one protobuf schema (proto/operant/v1/config.proto).
+// `key=value` overrides, into one protobuf schema
+// (proto/operant/v1/config.proto).
 #ifndef OPERANT_COMMON_BASE_CONFIG_H_
 #define OPERANT_COMMON_BASE_CONFIG_H_
 

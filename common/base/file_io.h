@@ -35,9 +35,9 @@ std::string JoinPath(std::string_view folder, std::string_view name);
 // Whether `name` is [A-Za-z0-9][A-Za-z0-9._-]{0,127}: safe as one path part.
 bool IsSafeName(std::string_view name);
 
-// Calls `line(number from 1, text without newline)` for each line; stops at the
-// first error and returns it. A line longer than `max_line_bytes` is
-// InvalidArgument naming path and line.
+// Calls `line(number from 1, text without "\n" or "\r\n")` for each line;
+// stops at the first error and returns it. A line longer than `max_line_bytes`
+// is InvalidArgument naming path and line.
 absl::Status ForEachLine(
     const std::string& path, uint64_t max_line_bytes,
     const std::function<absl::Status(int64_t, std::string_view)>& line);

@@ -35,8 +35,8 @@ void InitLogging(const LogOptions& options);
 // A named value. Numbers and booleans stay bare in both formats.
 struct LogField {
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  LogField(std::string_view k, T v) : key(k), value(Number(v)), quoted(false) {}
+  requires std::is_arithmetic_v<T> LogField(std::string_view k, T v)
+      : key(k), value(Number(v)), quoted(false) {}
   LogField(std::string_view k, std::string_view v)
       : key(k), value(v), quoted(true) {}
   LogField(std::string_view k, const char* v)
@@ -53,10 +53,8 @@ struct LogField {
   static std::string Number(double v);
   static std::string Number(float v) { return Number(static_cast<double>(v)); }
   template <typename T>
-    requires std::is_integral_v<T>
-  static std::string Number(T v) {
-    return std::to_string(v);
-  }
+  requires std::is_integral_v<T>
+  static std::string Number(T v) { return std::to_string(v); }
 };
 
 using LogFields = std::initializer_list<LogField>;

@@ -27,11 +27,13 @@ struct SampleKey {
 };
 
 // A uniform in the open interval (0, 1) for response position `position` of
-// `key`: 24 random bits plus a half, so neither end is ever drawn.
+// `key`: 23 random bits plus a half, exact in fp32, so neither end is ever
+// drawn. `position` is below 2^31 (its top bit is ignored).
 float SampleUniform(const SampleKey& key, uint32_t position);
 
-// A uniform 64-bit integer of stream `stream`, item `index`: for shuffles and
-// initialisation. Streams never overlap with SampleUniform's.
+// A uniform 64-bit integer of stream `stream` (below 2^63; its top bit is
+// ignored), item `index`: for shuffles and initialisation. Streams overlap
+// neither each other nor, for any seed, what SampleUniform draws from.
 uint64_t PhiloxUint64(uint64_t seed, uint64_t stream, uint64_t index);
 
 }  // namespace operant

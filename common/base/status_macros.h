@@ -8,16 +8,16 @@
 #include "absl/status/statusor.h"
 
 // Returns the Status of `expr` from the enclosing function unless it is OK.
-#define RETURN_IF_ERROR(expr)                             \
-  do {                                                    \
-    absl::Status operant_status_ = (expr);                \
-    if (!operant_status_.ok()) return operant_status_;    \
+#define RETURN_IF_ERROR(expr)                          \
+  do {                                                 \
+    absl::Status operant_status_ = (expr);             \
+    if (!operant_status_.ok()) return operant_status_; \
   } while (false)
 
 #define OPERANT_CONCAT_INNER_(a, b) a##b
 #define OPERANT_CONCAT_(a, b) OPERANT_CONCAT_INNER_(a, b)
-#define OPERANT_ASSIGN_OR_RETURN_(result, lhs, expr) \
-  auto result = (expr);                              \
+#define OPERANT_ASSIGN_OR_RETURN_(result, lhs, expr)   \
+  auto result = (expr);                                \
   if (!result.ok()) return std::move(result).status(); \
   lhs = std::move(result).value()
 

@@ -1,0 +1,33 @@
+// "host:port" as every flag, setting and message of Operant writes it.
+#ifndef OPERANT_COMMON_BASE_ADDRESS_H_
+#define OPERANT_COMMON_BASE_ADDRESS_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace operant {
+
+struct HostPort {
+  std::string host;  // without the brackets of an IPv6 address
+  int port = 0;      // 0..65535
+
+  std::string ToString() const;  // brackets where the host holds a ':'
+};
+
+// "127.0.0.1:80", "localhost:0", "[::1]:0". InvalidArgument otherwise.
+absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
+
+// 127.0.0.0/8, ::1 or "localhost". No name is looked up.
+bool IsLoopback(const std::string& host);
+
+// Why nothing could listen on `address`, found out by trying to:
+// FailedPrecondition (in use), PermissionDenied, InvalidArgument (no address
+// of this machine), Unavailable (free by now: try again).
+absl::Status WhyListenFailed(const HostPort& address);
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_BASE_ADDRESS_H_

@@ -1,0 +1,139 @@
+#include "common/base/metrics.h"
+
+#include <cstdlib>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/log.h"
+#include "common/base/process_metrics.h"
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+
+namespace operant {
+namespace {
+
+class CounterImpl : public Counter {
+ public:
+  explicit CounterImpl(prometheus::Counter& metric) : metric_(metric) {}
+  void Increment(double by) override { metric_.Increment(by); }
+  double value() const override { return metric_.Value(); }
+
+ private:
+  prometheus::Counter& metric_;
+};
+
+class GaugeImpl : public Gauge {
+ public:
+  explicit GaugeImpl(prometheus::Gauge& metric) : metric_(metric) {}
+  void Set(double value) override { metric_.Set(value); }
+  void Add(double by) override { metric_.Increment(by); }
+  double value() const override { return metric_.Value(); }
+
+ private:
+  prometheus::Gauge& metric_;
+};
+
+class HistogramImpl : public Histogram {
+ public:
+  explicit HistogramImpl(prometheus::Histogram& metric) : metric_(metric) {}
+  void Observe(double value) override { metric_.Observe(value); }
+
+ private:
+  prometheus::Histogram& metric_;
+};
+
+// Runs `add`, which throws only if the name or labels are a programming error.
+template <typename F>
+auto& OrDie(const std::string& name, F add) {
+  try {
+    return add();
+  } catch (const std::exception& e) {
+    LogError("cannot register metric", {{"name", name}, {"error", e.what()}});
+    std::abort();
+  }
+}
+
+// The wrapper of `metric`, made on first use.
+template <typename Impl, typename Metric>
+Impl& WrapperOf(Metric& metric,
+                std::map<Metric*, std::unique_ptr<Impl>>& wrappers) {
+  std::unique_ptr<Impl>& wrapper = wrappers[&metric];
+  if (wrapper == nullptr) wrapper = std::make_unique<Impl>(metric);
+  return *wrapper;
+}
+
+class RegistryImpl : public MetricRegistry {
+ public:
+  Counter& AddCounter(const std::string& name, const std::string& help,
+                      const MetricLabels& labels) override {
+    auto& metric = OrDie(name, [&]() -> prometheus::Counter& {
+      auto builder = prometheus::BuildCounter().Name(name).Help(help);
+      return builder.Register(registry_).Add(labels);
+    });
+    absl::MutexLock lock(&mu_);
+    return WrapperOf(metric, counters_);
+  }
+
+  Gauge& AddGauge(const std::string& name, const std::string& help,
+                  const MetricLabels& labels) override {
+    auto& metric = OrDie(name, [&]() -> prometheus::Gauge& {
+      auto builder = prometheus::BuildGauge().Name(name).Help(help);
+      return builder.Register(registry_).Add(labels);
+    });
+    absl::MutexLock lock(&mu_);
+    return WrapperOf(metric, gauges_);
+  }
+
+  Histogram& AddHistogram(const std::string& name, const std::string& help,
+                          const std::vector<double>& upper_bounds,
+                          const MetricLabels& labels) override {
+    auto& metric = OrDie(name, [&]() -> prometheus::Histogram& {
+      auto builder = prometheus::BuildHistogram().Name(name).Help(help);
+      return builder.Register(registry_).Add(labels, upper_bounds);
+    });
+    absl::MutexLock lock(&mu_);
+    return WrapperOf(metric, histograms_);
+  }
+
+  std::string Serialize() override {
+    std::vector<prometheus::MetricFamily> families = registry_.Collect();
+    std::vector<prometheus::MetricFamily> own = CollectProcessMetrics();
+    families.insert(families.end(), std::make_move_iterator(own.begin()),
+                    std::make_move_iterator(own.end()));
+    const prometheus::TextSerializer serializer;
+    return static_cast<const prometheus::Serializer&>(serializer)
+        .Serialize(families);
+  }
+
+ private:
+  prometheus::Registry registry_;  // locks for itself
+  absl::Mutex mu_;
+  std::map<prometheus::Counter*, std::unique_ptr<CounterImpl>> counters_
+      ABSL_GUARDED_BY(mu_);
+  std::map<prometheus::Gauge*, std::unique_ptr<GaugeImpl>> gauges_
+      ABSL_GUARDED_BY(mu_);
+  std::map<prometheus::Histogram*, std::unique_ptr<HistogramImpl>> histograms_
+      ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+std::unique_ptr<MetricRegistry> MetricRegistry::Create() {
+  return std::make_unique<RegistryImpl>();
+}
+
+std::vector<double> ExponentialBuckets(double start, double factor, int count) {
+  std::vector<double> bounds;
+  for (double bound = start; count > 0; --count, bound *= factor) {
+    bounds.push_back(bound);
+  }
+  return bounds;
+}
+
+}  // namespace operant
