@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 
@@ -29,7 +30,7 @@ absl::StatusOr<LrShape> ParseLrShape(std::string_view name) {
   if (name == "linear") return LrShape::kLinear;
   if (name == "cosine") return LrShape::kCosine;
   return absl::InvalidArgumentError(absl::StrCat(
-      "unknown learning-rate schedule: schedule=", name,
+      "unknown learning-rate schedule: schedule=", std::string(name),
       ", expected constant, linear or cosine; correct the configuration"));
 }
 
