@@ -20,17 +20,9 @@
 #include "common/base/philox.h"
 #include "common/nn/inference_model.h"
 #include "operant/v1/trajectory.pb.h"
+#include "rollout/sampler.h"
 
 namespace operant::rollout {
-
-// How one sample is drawn; validated by Submit.
-struct Sampling {
-  float temperature = 1;  // 0: greedy
-  float top_p = 1;
-  int32_t top_k = 0;
-  int32_t max_response_tokens = 64;
-  std::vector<int32_t> stop_token_ids;
-};
 
 // Everything samples of one request share.
 struct SampleGroup {
