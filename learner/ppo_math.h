@@ -89,7 +89,7 @@ struct PolicyClip {
 };
 // PPO Eq. 7, negated, with the dual clip of arXiv 1912.09729:
 //   -mean( min(ratio A, clip(ratio, 1-low, 1+high) A) ),  where A < 0: >= c A
-// Deviations: epsilon of each side apart (DAPO arXiv 2503.14476, Eq. 10).
+// Deviations: epsilon of each side apart ("clip-higher", arXiv 2503.14476).
 at::Tensor ClippedPolicyLoss(const at::Tensor& ratio,
                              const at::Tensor& advantages,
                              const TokenMean& mean, const PolicyClip& clip);

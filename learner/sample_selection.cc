@@ -1,0 +1,113 @@
+#include "learner/sample_selection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+#include "common/base/philox.h"
+#include "learner/experience.h"
+
+namespace operant::learner {
+namespace {
+
+constexpr double kMagnitudeFloor = 0.25;           // of the mean over responses
+constexpr uint64_t kSelectionStream = 0x53454C45;  // "SELE"
+
+// c with sum min(1, c m) = target, magnitudes in descending order. If the
+// largest k are cut to 1, the others share target - k in proportion; k is the
+// first for which none of them exceeds 1.
+double SolveScale(std::span<const double> descending, double target) {
+  double rest = std::accumulate(descending.begin(), descending.end(), 0.0);
+  for (size_t k = 0; k < descending.size(); ++k) {
+    const double scale = (target - static_cast<double>(k)) / rest;
+    if (scale * descending[k] <= 1) return scale;
+    rest -= descending[k];
+  }
+  return 1 / descending.back();
+}
+
+double RootMeanSquare(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += double{value} * value;
+  return std::sqrt(sum / static_cast<double>(values.size()));
+}
+
+// [0, 1) with 53 random bits.
+double UniformOffset(const SelectionKey& key) {
+  const uint64_t bits = PhiloxUint64(key.seed, kSelectionStream, key.step);
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+}  // namespace
+
+std::vector<double> InclusionProbabilities(std::span<const double> magnitudes,
+                                           double fraction) {
+  std::vector<double> descending;
+  std::copy_if(magnitudes.begin(), magnitudes.end(),
+               std::back_inserter(descending), [](double m) { return m > 0; });
+  std::vector<double> probabilities(magnitudes.size(), 0);
+  if (descending.empty()) return probabilities;
+  std::sort(descending.begin(), descending.end(), std::greater<>());
+  const double scale =
+      SolveScale(descending, fraction * static_cast<double>(descending.size()));
+  std::transform(magnitudes.begin(), magnitudes.end(), probabilities.begin(),
+                 [scale](double m) { return std::min(1.0, scale * m); });
+  return probabilities;
+}
+
+std::vector<bool> SystematicSample(std::span<const double> probabilities,
+                                   double offset) {
+  std::vector<bool> kept(probabilities.size(), false);
+  double next_hit = offset;
+  double end = 0;
+  for (size_t i = 0; i < probabilities.size(); ++i) {
+    // Certain ones stay off the line, so that rounding cannot lose them.
+    if (probabilities[i] >= 1) {
+      kept[i] = true;
+      continue;
+    }
+    end += probabilities[i];
+    if (next_hit < end) {
+      kept[i] = true;
+      next_hit += 1;
+    }
+  }
+  return kept;
+}
+
+std::vector<double> AdvantageMagnitudes(const Experience& experience) {
+  std::vector<double> magnitudes(experience.responses(), 0);
+  double sum = 0;
+  int64_t trained = 0;
+  for (int64_t i = 0; i < experience.responses(); ++i) {
+    if (!experience.trained[i]) continue;
+    magnitudes[i] = RootMeanSquare(experience.Row(experience.advantages, i));
+    sum += magnitudes[i];
+    ++trained;
+  }
+  if (trained == 0) return magnitudes;
+  // All advantages 0: every response alike.
+  const double floor = sum > 0 ? kMagnitudeFloor * sum / trained : 1;
+  for (int64_t i = 0; i < experience.responses(); ++i) {
+    if (experience.trained[i]) magnitudes[i] = std::max(magnitudes[i], floor);
+  }
+  return magnitudes;
+}
+
+int64_t SelectSamples(double fraction, const SelectionKey& key,
+                      Experience& experience) {
+  if (fraction >= 1) return experience.trained_responses();
+  const std::vector<double> probabilities =
+      InclusionProbabilities(AdvantageMagnitudes(experience), fraction);
+  const std::vector<bool> kept =
+      SystematicSample(probabilities, UniformOffset(key));
+  int64_t count = 0;
+  for (int64_t i = 0; i < experience.responses(); ++i) {
+    experience.weights[i] *= kept[i] ? 1 / probabilities[i] : 0;
+    count += kept[i] ? 1 : 0;
+  }
+  return count;
+}
+
+}  // namespace operant::learner
