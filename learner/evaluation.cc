@@ -1,5 +1,7 @@
 #include "learner/evaluation.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +53,23 @@ GenerationPlan MakePlan(const EvaluationPlan& plan,
   return generation;
 }
 
+// Every prompt's first sample, then every prompt's second, ...: whatever part
+// of the list is looked at covers as many prompts as it can.
+std::vector<EvaluatedResponse> BySampleIndex(
+    const std::vector<v1::Trajectory>& trajectories,
+    std::vector<EvaluatedResponse> responses) {
+  std::vector<size_t> order(responses.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return trajectories[a].seed_key().sample_index() <
+           trajectories[b].seed_key().sample_index();
+  });
+  std::vector<EvaluatedResponse> sorted;
+  sorted.reserve(responses.size());
+  for (size_t i : order) sorted.push_back(std::move(responses[i]));
+  return sorted;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(std::vector<PromptRow> rows,
@@ -86,7 +105,7 @@ absl::StatusOr<std::vector<EvaluatedResponse>> Evaluator::Run(
   if (parts_.reference != nullptr) {
     RETURN_IF_ERROR(AddKl(trajectories, plan.sampling.temperature(), out));
   }
-  return out;
+  return BySampleIndex(trajectories, std::move(out));
 }
 
 absl::Status Evaluator::AddKl(const std::vector<v1::Trajectory>& trajectories,

@@ -59,7 +59,8 @@ class Evaluator {
   Evaluator(std::vector<PromptRow> rows,
             absl::flat_hash_set<std::string> training_responses, Parts parts);
 
-  // In the order of the rows. Errors: those of generation and scoring.
+  // Every prompt's first sample, then every second, ... Errors: those of
+  // generation and scoring.
   absl::StatusOr<std::vector<EvaluatedResponse>> Run(
       const EvaluationPlan& plan);
 
