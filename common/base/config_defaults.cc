@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <cassert>
+#include <cstdint>
+#include <limits>
+
+#include "common/base/config.h"
+#include "common/base/config_field.h"
+
+namespace operant {
+namespace {
+
+struct Default {
+  const char* path;
+  const char* value;  // as in YAML
+};
+
+// Every unconditional default that config.proto names.
+constexpr Default kDefaults[] = {
+    {"run.name", "run"},
+    {"run.root", "runs"},
+    {"run.seed", "1"},
+    {"model.init", "folder"},
+    {"tokenizer.train_vocab_size", "2048"},
+    {"data.overlong", "error"},
+    {"rollout.max_workers", "256"},
+    {"rollout.slots", "64"},
+    {"rollout.queue_samples", "65536"},
+    {"rollout.device", "auto"},
+    {"rollout.dtype", "fp32"},
+    {"rollout.max_response_tokens", "64"},
+    {"rollout.temperature", "1"},
+    {"rollout.top_p", "1"},
+    {"rollout.heartbeat_interval_ms", "500"},
+    {"rollout.heartbeat_timeout_ms", "5000"},
+    {"rollout.generate_deadline_ms", "600000"},
+    {"rollout.push_deadline_ms", "60000"},
+    {"reward.scorer", "wellformed"},
+    {"reward.threads", "1"},
+    {"reward.batch_items", "128"},
+    {"reward.deadline_ms", "10000"},
+    {"reward.max_retries", "3"},
+    {"reward.on_error", "fail"},
+    {"reward.drop_limit", "0.05"},
+    {"reward.max_abs_score", "1e6"},
+    {"reward.unavailable_wait_ms", "30000"},
+    {"learner.prompts_per_step", "64"},
+    {"learner.samples_per_prompt", "8"},
+    {"learner.microbatch_tokens", "8192"},
+    {"learner.device", "auto"},
+    {"learner.dtype", "fp32"},
+    {"learner.listen", "127.0.0.1:0"},
+    {"learner.worker_wait_ms", "120000"},
+    {"ppo.learning_rate", "1e-6"},
+    {"ppo.value_learning_rate", "1e-5"},
+    {"ppo.schedule", "constant"},
+    {"ppo.min_learning_rate_ratio", "0.1"},
+    {"ppo.adam_beta1", "0.9"},
+    {"ppo.adam_beta2", "0.95"},
+    {"ppo.adam_epsilon", "1e-8"},
+    {"ppo.max_gradient_norm", "1"},
+    {"ppo.epochs", "1"},
+    {"ppo.clip_low", "0.2"},
+    {"ppo.clip_high", "0.28"},
+    {"ppo.dual_clip", "3"},
+    {"ppo.value_clip", "0.2"},
+    {"ppo.value_coefficient", "0.5"},
+    {"ppo.gamma", "1"},
+    {"ppo.lambda", "0.95"},
+    {"ppo.kl_horizon", "10000"},
+    {"ppo.score_clip", "5"},
+    {"ppo.truncated", "terminal"},
+    {"ppo.importance_cap", "2"},
+    {"ppo.train_fraction", "1"},
+    {"ppo.ratio_tolerance", "1e-4"},
+    {"checkpoint.keep", "2"},
+    {"eval.samples", "2000"},
+    {"eval.final_samples", "20000"},
+    {"eval.temperature", "1"},
+    {"eval.top_p", "1"},
+    {"eval.seed", "20000"},
+    {"stop.max_skipped_steps", "5"},
+    {"sft.epochs", "3"},
+    {"sft.batch_tokens", "8192"},
+    {"sft.learning_rate", "1e-3"},
+    {"sft.warmup_steps", "50"},
+    {"sft.min_learning_rate_ratio", "0.1"},
+    {"sft.weight_decay", "0.01"},
+    {"sft.adam_beta1", "0.9"},
+    {"sft.adam_beta2", "0.95"},
+    {"sft.max_gradient_norm", "1"},
+    {"sft.checkpoint_every_steps", "200"},
+    {"sft.device", "auto"},
+    {"log.level", "info"},
+    {"log.format", "text"},
+    {"log.samples_every_steps", "10"},
+};
+
+// Sizes of model.init: random.
+constexpr Default kRandomModelDefaults[] = {
+    {"model.hidden_size", "128"},
+    {"model.intermediate_size", "256"},
+    {"model.num_hidden_layers", "4"},
+    {"model.num_attention_heads", "4"},
+    {"model.max_position_embeddings", "128"},
+    {"model.rope_theta", "10000"},
+};
+
+void SetIfUnset(v1::RunConfig& config, const Default& row) {
+  const internal::FieldRef ref = internal::FindField(config, row.path);
+  assert(ref.field != nullptr);
+  if (!internal::IsUnset(ref)) return;
+  [[maybe_unused]] const absl::Status set = internal::SetScalar(ref, row.value);
+  assert(set.ok());
+}
+
+void ResolveRandomModel(v1::RunConfig& config) {
+  for (const Default& row : kRandomModelDefaults) SetIfUnset(config, row);
+  v1::ModelSection& model = *config.mutable_model();
+  const uint32_t heads = model.num_attention_heads();
+  if (model.num_key_value_heads() == 0) model.set_num_key_value_heads(heads);
+  // Left at 0 where the heads do not divide: ValidateConfig tells.
+  if (model.head_dim() == 0 && model.hidden_size() % heads == 0) {
+    model.set_head_dim(model.hidden_size() / heads);
+  }
+  if (config.data().max_prompt_tokens() == 0) {
+    config.mutable_data()->set_max_prompt_tokens(
+        model.max_position_embeddings() / 2);
+  }
+}
+
+void ResolveSwitches(v1::RunConfig& config) {
+  if (!config.rollout().zero_workers()) {
+    SetIfUnset(config, {"rollout.workers", "1"});
+  }
+  if (!config.ppo().no_kl()) SetIfUnset(config, {"ppo.kl_coefficient", "0.02"});
+}
+
+void ResolveEndpoints(v1::RewardSection& reward) {
+  for (v1::RewardEndpoint& endpoint : *reward.mutable_endpoints()) {
+    if (endpoint.name().empty()) endpoint.set_name(endpoint.address());
+    if (endpoint.weight() == 0) endpoint.set_weight(1);
+    if (endpoint.deadline_ms() == 0) {
+      endpoint.set_deadline_ms(reward.deadline_ms());
+    }
+  }
+}
+
+void ResolveMinibatch(v1::LearnerSection& learner) {
+  if (learner.minibatch_samples() != 0) return;
+  const uint64_t samples =
+      uint64_t{learner.prompts_per_step()} * learner.samples_per_prompt();
+  learner.set_minibatch_samples(static_cast<uint32_t>(
+      std::min<uint64_t>(samples, std::numeric_limits<uint32_t>::max())));
+}
+
+}  // namespace
+
+void ResolveDefaults(v1::RunConfig& config) {
+  for (const Default& row : kDefaults) SetIfUnset(config, row);
+  if (config.model().init() == "random") ResolveRandomModel(config);
+  ResolveSwitches(config);
+  ResolveEndpoints(*config.mutable_reward());
+  ResolveMinibatch(*config.mutable_learner());
+}
+
+}  // namespace operant
