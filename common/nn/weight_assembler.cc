@@ -192,11 +192,12 @@ absl::Status WeightAssembler::Stage(WeightType type) {
     sizes.push_back(spec.bytes());
   }
   tensor_digests_.emplace(std::move(sizes));
-  const bool reuse = type == WeightType::kF32 && options_.reuse != nullptr &&
-                     options_.reuse->bytes().size() == manifest_.total_bytes();
-  if (reuse) {
-    image_ = std::move(options_.reuse);
-    return absl::OkStatus();
+  if (type == WeightType::kF32 && options_.reuse) {
+    image_ = options_.reuse();
+    if (image_ != nullptr &&
+        image_->bytes().size() == manifest_.total_bytes()) {
+      return absl::OkStatus();
+    }
   }
   ASSIGN_OR_RETURN(image_, NewImage(options_.model, type));
   return absl::OkStatus();

@@ -93,10 +93,11 @@ class WeightAssembler {
     // `sha256` is recomputed from it. Null: every one is accepted.
     std::function<absl::Status(const v1::WeightManifest& manifest,
                                const std::string& sha256)>
-        accept;
-    // An fp32 image of the same model whose memory is used again (fresh pages
-    // cost as much as the copy). Null: a new one is made.
-    std::unique_ptr<WeightImage> reuse;
+        accept = nullptr;
+    // Asked once, after `accept`, for an fp32 image of the same model whose
+    // memory is used again (fresh pages cost as much as the copy). Null, or
+    // one that returns null: a new image is made.
+    std::function<std::unique_ptr<WeightImage>()> reuse = nullptr;
   };
 
   explicit WeightAssembler(Options options);
