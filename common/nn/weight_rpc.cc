@@ -97,11 +97,11 @@ class FetchCall final : public RawClientReactor {
  public:
   using Sink = std::function<absl::Status(const grpc::ByteBuffer&)>;
 
-  FetchCall(std::shared_ptr<grpc::Channel> channel, const Sink& sink)
-      : stub_(std::move(channel)), sink_(sink) {}
+  FetchCall(std::shared_ptr<grpc::Channel> channel,
+            grpc::ClientContext& context, const Sink& sink)
+      : stub_(std::move(channel)), context_(context), sink_(sink) {}
 
-  void Start(const v1::FetchRequest& request, absl::Time deadline) {
-    context_.set_deadline(absl::ToChronoTime(deadline));
+  void Start(const v1::FetchRequest& request) {
     request_ = Serialise(request);
     stub_.PrepareBidiStreamingCall(&context_, kFetch, {}, this);
     StartWriteLast(&request_, grpc::WriteOptions());
@@ -131,7 +131,7 @@ class FetchCall final : public RawClientReactor {
   }
 
   RawStub stub_;
-  grpc::ClientContext context_;
+  grpc::ClientContext& context_;
   const Sink& sink_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer frame_;
@@ -202,10 +202,10 @@ absl::StatusOr<v1::PushResponse> PushWeights(
 
 absl::Status FetchWeights(
     std::shared_ptr<grpc::Channel> channel, const v1::FetchRequest& request,
-    absl::Time deadline,
+    grpc::ClientContext& context,
     const std::function<absl::Status(const grpc::ByteBuffer&)>& sink) {
-  FetchCall call(std::move(channel), sink);
-  call.Start(request, deadline);
+  FetchCall call(std::move(channel), context, sink);
+  call.Start(request);
   return call.Wait();
 }
 

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/nn/weight_stream.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
 #include "operant/v1/weights.grpc.pb.h"
 #include "operant/v1/weights.pb.h"
 
@@ -34,9 +35,11 @@ absl::StatusOr<v1::PushResponse> PushWeights(
 // Fetches the newest version from the WeightSourceService behind `channel`,
 // handing every frame to `sink` (from gRPC threads, one at a time); an error of
 // the sink cancels the call and is returned. OK: the stream ended cleanly.
+// `context` is fresh, with a deadline (set it: this call waits for its end);
+// its TryCancel ends the wait from another thread.
 absl::Status FetchWeights(
     std::shared_ptr<grpc::Channel> channel, const v1::FetchRequest& request,
-    absl::Time deadline,
+    grpc::ClientContext& context,
     const std::function<absl::Status(const grpc::ByteBuffer&)>& sink);
 
 // The learner's side of Fetch.
