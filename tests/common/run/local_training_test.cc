@@ -1,0 +1,108 @@
+#include "common/run/local_training.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "common/base/file_io.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/common/run/temp_folder.h"
+
+namespace operant {
+namespace {
+
+// A program that stands in for `operant`: it announces itself as told and then
+// does what the test says for its verb.
+class LocalTrainingTest : public testing::Test {
+ protected:
+  void WriteProgram(const std::string& learner, const std::string& rollout) {
+    std::ofstream(program_)
+        << "#!/bin/sh\nverb=$1; shift; echo \"$@\" > " << root_.path()
+        << "/$verb.args\n"
+        << "while [ $# -gt 0 ]; do\n"
+        << "  [ \"$1\" = --announce ] && announce=$2\n  shift\ndone\n"
+        << "echo '{\"address\":\"127.0.0.1:9\",\"metrics\":\"\"}'"
+        << " > $announce.part\nmv $announce.part $announce\n"
+        << "case $verb in\nlearner) " << learner << " ;;\nrollout) " << rollout
+        << " ;;\n*) exec sleep 60 ;;\nesac\n";
+    chmod(program_.c_str(), 0755);
+  }
+
+  LocalTrainingOptions Options() const {
+    LocalTrainingOptions options;
+    options.program = program_;
+    options.config.mutable_run()->set_root(root_.path());
+    options.config.mutable_run()->set_name("r");
+    options.config.mutable_rollout()->set_workers(1);
+    return options;
+  }
+
+  std::string Args(const std::string& verb) const {
+    return ReadFile(root_.File(verb + ".args")).value_or("");
+  }
+  nlohmann::json Processes() const {
+    return nlohmann::json::parse(*ReadFile(root_.File("r/processes.json")));
+  }
+
+  const TempFolder root_;
+  const std::string program_ = root_.File("operant");
+};
+
+TEST_F(LocalTrainingTest, ConnectsTheProcessesAndReturnsTheLearnersCode) {
+  WriteProgram("sleep 0.3; exit 76", "exec sleep 60");
+  const auto code = TrainLocally(Options());
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, ExitCode::kDiverged);
+  EXPECT_NE(Args("learner").find("address: '127.0.0.1:9'"), std::string::npos);
+  EXPECT_NE(Args("rollout").find("--coordinator 127.0.0.1:9"),
+            std::string::npos);
+  const auto processes = Processes();
+  EXPECT_EQ(processes["learner"]["exit_code"], 76);
+  EXPECT_GT(processes["rollout-0"]["peak_rss_mib"], 0);
+}
+
+TEST_F(LocalTrainingTest, StartsAWorkerThatDiedAgain) {
+  WriteProgram("sleep 1", "[ -f " + root_.File("once") + " ] || { touch " +
+                              root_.File("once") +
+                              "; kill -9 $$; }; exec sleep 60");
+  const auto code = TrainLocally(Options());
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, ExitCode::kDone);
+  EXPECT_EQ(Processes()["rollout-0"]["starts"], 2);
+}
+
+TEST_F(LocalTrainingTest, DoesNotRepeatAFaultOfConfiguration) {
+  WriteProgram("sleep 0.5", "exit 78");
+  ASSERT_TRUE(TrainLocally(Options()).ok());
+  EXPECT_EQ(Processes()["rollout-0"]["starts"], 1);
+}
+
+TEST_F(LocalTrainingTest, StartsNoScorerWhenEndpointsAreGiven) {
+  WriteProgram("exit 0", "exec sleep 60");
+  LocalTrainingOptions options = Options();
+  options.config.mutable_reward()->add_endpoints()->set_address("h:1");
+  ASSERT_TRUE(TrainLocally(options).ok());
+  EXPECT_FALSE(FileExists(root_.File("reward.args")));
+  EXPECT_EQ(Args("learner").find("reward.endpoints"), std::string::npos);
+}
+
+TEST_F(LocalTrainingTest, RefusesAUsedRunDirectory) {
+  WriteProgram("exit 0", "exit 0");
+  ASSERT_TRUE(MakeDirectories(root_.File("r/checkpoints/step_1")).ok());
+  EXPECT_EQ(TrainLocally(Options()).status().code(),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(LocalTrainingTest, AddsThePeaksToTheLearnersResult) {
+  WriteProgram("echo '{\"kl\":1}' > " + root_.File("r/result.json"),
+               "exec sleep 60");
+  ASSERT_TRUE(TrainLocally(Options()).ok());
+  const auto result =
+      nlohmann::json::parse(*ReadFile(root_.File("r/result.json")));
+  EXPECT_EQ(result["kl"], 1);
+  EXPECT_GT(result["peak_rss_mib"]["learner"], 0);
+}
+
+}  // namespace
+}  // namespace operant
