@@ -11,6 +11,7 @@
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "common/run/announcement.h"
 #include "reward/reward_service.h"
 
 namespace operant::reward {
@@ -44,6 +45,8 @@ absl::Status Serve(const RewardServerOptions& options) {
                                     {"metrics", http->address()},
                                     {"scorer", options.config.scorer()},
                                     {"threads", threads}});
+  RETURN_IF_ERROR(WriteAnnouncement(options.announce_path,
+                                    {server->address(), http->address()}));
   while (SleepUnlessShutdown(kWakeInterval)) {
   }
   health.SetReady(false, "stopping");

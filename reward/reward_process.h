@@ -13,6 +13,9 @@ struct RewardServerOptions {
   v1::RewardSection config;             // resolved
   std::string listen = "127.0.0.1:0";   // of the RewardService
   std::string metrics = "127.0.0.1:0";  // /metrics and /healthz
+  // Takes the addresses once they serve (common/run/announcement.h); empty:
+  // nowhere.
+  std::string announce_path;
 };
 
 // Serves until SIGINT or SIGTERM (the caller has installed the handlers), then

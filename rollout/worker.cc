@@ -15,6 +15,7 @@
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "common/run/announcement.h"
 #include "common/nn/model_config.h"
 #include "rollout/coordinator_client.h"
 #include "rollout/rollout_service.h"
@@ -145,7 +146,8 @@ class Worker {
                                        {"metrics", http_->address()},
                                        {"slots", slots}});
     OnPublished(Published(registered_));
-    return absl::OkStatus();
+    return WriteAnnouncement(options_.announce_path,
+                             {server_->address(), http_->address()});
   }
 
   // One heartbeat per interval until there is a reason to stop.

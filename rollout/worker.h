@@ -32,6 +32,9 @@ struct WorkerOptions {
   std::string listen = "127.0.0.1:0";
   std::string http = "127.0.0.1:0";
   std::string worker_id;  // unique in the run
+  // Takes the addresses once they serve (common/run/announcement.h); empty:
+  // nowhere.
+  std::string announce_path;
   WorkerOverrides overrides;
   // How long an unreachable coordinator is tried at the start.
   absl::Duration register_timeout = absl::Seconds(60);

@@ -166,11 +166,11 @@ std::string Legend(const Frame& f, const PlotPanel& panel) {
   std::string out;
   double y = f.top + 4;
   for (size_t i = 0; i < panel.series.size(); ++i, y += 15) {
-    absl::StrAppendFormat(
-        &out,
-        "<text x=\"%.1f\" y=\"%.1f\" class=\"legend\" fill=\"%s\">%s</text>\n",
-        f.right, y, kColours[i % std::size(kColours)],
-        Escaped(panel.series[i].name));
+    absl::StrAppendFormat(&out,
+                          "<text x=\"%.1f\" y=\"%.1f\" class=\"legend\" "
+                          "style=\"fill:%s\">%s</text>\n",
+                          f.right, y, kColours[i % std::size(kColours)],
+                          Escaped(panel.series[i].name));
   }
   return out;
 }
