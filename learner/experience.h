@@ -29,7 +29,6 @@ struct Experience {
   std::vector<int64_t> staleness;  // training version - oldest sampling version
   std::vector<float> scores;       // as trained on, cut to score_clip
   std::vector<uint8_t> trained;    // 1: its tokens are in the mask
-  std::vector<float> weights;      // of its losses; 0: its pass is skipped
 
   // Per token, concatenated. [B + 1] offsets: row i is [begin[i], begin[i+1]).
   std::vector<int64_t> prompt_begin;

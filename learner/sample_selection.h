@@ -40,15 +40,15 @@ std::vector<bool> SystematicSample(std::span<const double> probabilities,
 // weight 1 / p_i. [B], 0 for responses that are not trained on.
 std::vector<double> AdvantageMagnitudes(const Experience& experience);
 
-// Multiplies the weight of each response by 1 / p_i, or by 0 if it is not
-// kept; returns how many are kept. Reproducible from (seed, step). With
-// `fraction` >= 1 changes nothing.
+// What each response's losses count: 1 / p_i if it is kept, 0 if it is not or
+// is not trained on; [B]. Reproducible from (seed, step). With `fraction` >= 1
+// all are kept at 1.
 struct SelectionKey {
   uint64_t seed = 0;
   uint64_t step = 0;
 };
-int64_t SelectSamples(double fraction, const SelectionKey& key,
-                      Experience& experience);
+std::vector<float> SelectionWeights(const Experience& experience,
+                                    double fraction, const SelectionKey& key);
 
 }  // namespace operant::learner
 

@@ -1,0 +1,47 @@
+// The value head as the learner trains it: V(s) = weight . h(s) + bias, with h
+// the policy's last hidden state after the final norm.
+#ifndef OPERANT_LEARNER_VALUE_HEAD_H_
+#define OPERANT_LEARNER_VALUE_HEAD_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
+#include "common/nn/inference_model.h"
+
+namespace operant::learner {
+
+// Starts at 0: the first step's advantages are then plain returns, and the head
+// sends no gradient into the policy before it has learned anything. Not
+// thread-safe; tensor errors throw c10::Error (call inside CatchTorch).
+class TrainableValueHead {
+ public:
+  TrainableValueHead(int64_t hidden_size, Device device);
+
+  // [N, D] -> [N], with gradient to the head and to `hidden`.
+  at::Tensor Values(const at::Tensor& hidden) const;
+
+  // Leaves: "value_head.weight" [D] and "value_head.bias" [1].
+  std::vector<std::pair<std::string, at::Tensor>> Parameters() const;
+
+  // A copy for an engine.
+  ValueHead Export() const;
+  // InvalidArgument if it is of another width.
+  absl::Status Assign(const ValueHead& head);
+
+  // One safetensors file, written atomically. Load is strict: NotFound,
+  // DataLoss; on an error nothing changes.
+  absl::Status Save(const std::string& path) const;
+  absl::Status Load(const std::string& path);
+
+ private:
+  at::Tensor weight_;  // [D] fp32
+  at::Tensor bias_;    // [1] fp32
+};
+
+}  // namespace operant::learner
+
+#endif  // OPERANT_LEARNER_VALUE_HEAD_H_
