@@ -15,20 +15,6 @@ namespace {
 // met again.
 constexpr uint64_t kEvaluationCursor = uint64_t{1} << 48;
 
-std::vector<std::string> FaultsOf(const ItemScore& score,
-                                  v1::FinishReason finish) {
-  std::vector<std::string> faults;
-  bool named = false;
-  for (const char* fault : kFaultComponents) {
-    auto found = score.components.find(fault);
-    if (found == score.components.end()) continue;
-    named = true;
-    if (found->second >= 0.5) faults.push_back(fault);
-  }
-  if (!named && finish == v1::FINISH_REASON_LENGTH) faults = {"nonstop"};
-  return faults;
-}
-
 GenerationPlan MakePlan(const EvaluationPlan& plan,
                         const std::vector<PromptRow>& rows,
                         std::vector<const PromptRow*>& row_of) {
@@ -71,6 +57,20 @@ std::vector<EvaluatedResponse> BySampleIndex(
 }
 
 }  // namespace
+
+std::vector<std::string> FaultsOf(const ItemScore& score,
+                                  v1::FinishReason finish) {
+  std::vector<std::string> faults;
+  bool named = false;
+  for (const char* fault : kFaultComponents) {
+    auto found = score.components.find(fault);
+    if (found == score.components.end()) continue;
+    named = true;
+    if (found->second >= 0.5) faults.push_back(fault);
+  }
+  if (!named && finish == v1::FINISH_REASON_LENGTH) faults = {"nonstop"};
+  return faults;
+}
 
 Evaluator::Evaluator(std::vector<PromptRow> rows,
                      absl::flat_hash_set<std::string> training_responses,

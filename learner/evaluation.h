@@ -83,6 +83,10 @@ class Evaluator {
 inline constexpr const char* kFaultComponents[] = {"loop", "garbage", "empty",
                                                    "nonstop"};
 
+// The faults that `score` names, or that `finish` shows.
+std::vector<std::string> FaultsOf(const ItemScore& score,
+                                  v1::FinishReason finish);
+
 }  // namespace operant::learner
 
 #endif  // OPERANT_LEARNER_EVALUATION_H_

@@ -91,6 +91,15 @@ at::Tensor ClippedPolicyLoss(const at::Tensor& ratio,
   return -MeanOver(mean, bounded);
 }
 
+ClipShares ClippedShares(const at::Tensor& ratio, const at::Tensor& advantages,
+                         const TokenMean& mean, const PolicyClip& clip) {
+  const auto share = [&](const at::Tensor& held) {
+    return MeanOver(mean, held.to(ratio.scalar_type()));
+  };
+  return {.low = share((advantages < 0) & (ratio < 1 - clip.low)),
+          .high = share((advantages > 0) & (ratio > 1 + clip.high))};
+}
+
 at::Tensor ClippedValueLoss(const at::Tensor& values,
                             const ValueTargets& targets, const TokenMean& mean,
                             double epsilon) {

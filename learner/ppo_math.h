@@ -94,6 +94,15 @@ at::Tensor ClippedPolicyLoss(const at::Tensor& ratio,
                              const at::Tensor& advantages,
                              const TokenMean& mean, const PolicyClip& clip);
 
+// Shares of tokens that the clip holds: where the clipped term is the minimum,
+// so that the gradient is 0.
+struct ClipShares {
+  at::Tensor low;   // A < 0 and ratio < 1 - low
+  at::Tensor high;  // A > 0 and ratio > 1 + high
+};
+ClipShares ClippedShares(const at::Tensor& ratio, const at::Tensor& advantages,
+                         const TokenMean& mean, const PolicyClip& clip);
+
 // (V - R)^2 of PPO Eq. 9 as OpenAI's baselines compute it, in no paper:
 //   mean( 1/2 max((V - R)^2, (V_old + clip(V - V_old, +-epsilon) - R)^2) )
 struct ValueTargets {

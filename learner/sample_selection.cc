@@ -95,19 +95,20 @@ std::vector<double> AdvantageMagnitudes(const Experience& experience) {
   return magnitudes;
 }
 
-int64_t SelectSamples(double fraction, const SelectionKey& key,
-                      Experience& experience) {
-  if (fraction >= 1) return experience.trained_responses();
+std::vector<float> SelectionWeights(const Experience& experience,
+                                    double fraction, const SelectionKey& key) {
+  if (fraction >= 1) {
+    return {experience.trained.begin(), experience.trained.end()};
+  }
   const std::vector<double> probabilities =
       InclusionProbabilities(AdvantageMagnitudes(experience), fraction);
   const std::vector<bool> kept =
       SystematicSample(probabilities, UniformOffset(key));
-  int64_t count = 0;
-  for (int64_t i = 0; i < experience.responses(); ++i) {
-    experience.weights[i] *= kept[i] ? 1 / probabilities[i] : 0;
-    count += kept[i] ? 1 : 0;
+  std::vector<float> weights(probabilities.size(), 0);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (kept[i]) weights[i] = static_cast<float>(1 / probabilities[i]);
   }
-  return count;
+  return weights;
 }
 
 }  // namespace operant::learner

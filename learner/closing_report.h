@@ -1,0 +1,53 @@
+// What a run ends with: raw against trained, side by side, in result.json, on
+// the console and as a plot.
+#ifndef OPERANT_LEARNER_CLOSING_REPORT_H_
+#define OPERANT_LEARNER_CLOSING_REPORT_H_
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/run/run_directory.h"
+#include "learner/checkpoint_store.h"
+#include "learner/evaluation.h"
+#include "learner/evaluation_summary.h"
+
+namespace operant::learner {
+
+// Not thread-safe. Each Add goes to disk at once, so that a resumed run still
+// has what an earlier process measured.
+class ClosingReport {
+ public:
+  // `directory` is not owned.
+  explicit ClosingReport(const RunDirectory* directory)
+      : directory_(directory) {}
+
+  // result.json: raw, seconds.eval_raw; samples/eval_raw.jsonl.
+  absl::Status AddRaw(std::span<const EvaluatedResponse> responses,
+                      const EvaluationSummary& summary, double seconds);
+  // result.json: trained, kl_per_response, seconds.eval_trained.
+  absl::Status AddTrained(std::span<const EvaluatedResponse> responses,
+                          const EvaluationSummary& summary, double seconds);
+  // result.json: responses_trained, tokens_trained, steps, seconds.rl, cpu.
+  absl::Status AddTraining(const TrainerState& state);
+
+  // Writes plots/run.svg from metrics.jsonl and prints the comparison.
+  absl::Status Print();
+
+ private:
+  absl::Status WriteResponses(const std::string& name,
+                              std::span<const EvaluatedResponse> responses);
+
+  const RunDirectory* const directory_;
+};
+
+// The plot of a run from the rows of its metrics.jsonl: reward, haywire rate,
+// KL and entropy against responses seen. DataLoss names a line that is no JSON.
+absl::StatusOr<std::string> PlotRun(const std::string& title,
+                                    const std::string& metrics_path);
+
+}  // namespace operant::learner
+
+#endif  // OPERANT_LEARNER_CLOSING_REPORT_H_

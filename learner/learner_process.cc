@@ -1,0 +1,303 @@
+#include "learner/learner_process.h"
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/config.h"
+#include "common/base/file_io.h"
+#include "common/base/health.h"
+#include "common/base/http_server.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/base/rpc.h"
+#include "common/base/shutdown.h"
+#include "common/base/status_macros.h"
+#include "common/run/announcement.h"
+#include "common/run/run_directory.h"
+#include "learner/batch_source.h"
+#include "learner/checkpoint_store.h"
+#include "learner/closing_report.h"
+#include "learner/coordinator.h"
+#include "learner/evaluation.h"
+#include "learner/learner_inputs.h"
+#include "learner/policy_trainer.h"
+#include "learner/rollout_client.h"
+#include "learner/run_recorder.h"
+#include "learner/start_banner.h"
+#include "learner/train_loop.h"
+#include "learner/weight_publisher.h"
+
+namespace operant::learner {
+namespace {
+
+// A step that takes longer than this without a sign of life is not live.
+constexpr absl::Duration kProgressLimit = absl::Minutes(20);
+// How long workers get to see that the run is over.
+constexpr absl::Duration kFarewell = absl::Milliseconds(1500);
+
+// The process's parts, made in the order of their dependence and destroyed in
+// the reverse.
+class LearnerSession {
+ public:
+  explicit LearnerSession(const LearnerOptions& options)
+      : options_(options), config_(options.config) {}
+
+  absl::Status Run() {
+    RETURN_IF_ERROR(OpenRun());
+    RETURN_IF_ERROR(Serve());
+    RETURN_IF_ERROR(ConnectRewards());
+    RETURN_IF_ERROR(PrepareTraining());
+    RETURN_IF_ERROR(PublishStart());
+    RETURN_IF_ERROR(EvaluateRaw());
+    const absl::Status trained = Train();
+    absl::Status finished = trained.ok() ? Finish() : trained;
+    coordinator_->FinishRun();
+    SleepUnlessShutdown(kFarewell);
+    return finished;
+  }
+
+ private:
+  absl::Status OpenRun();
+  absl::Status Serve();
+  absl::Status ConnectRewards();
+  absl::Status PrepareTraining();
+  absl::Status PublishStart();
+  absl::Status EvaluateRaw();
+  absl::Status Train();
+  absl::Status Finish();
+
+  absl::StatusOr<std::vector<EvaluatedResponse>> Evaluate(uint64_t version,
+                                                          uint32_t samples);
+  absl::Status WriteCheckpointFiles(const TrainerState& state,
+                                    const std::string& folder);
+  std::string RunId() const { return config_.run().name(); }
+
+  const LearnerOptions& options_;
+  const v1::RunConfig& config_;
+
+  LearnerInputs inputs_;
+  std::unique_ptr<RunDirectory> directory_;
+  std::unique_ptr<MetricRegistry> metrics_ = MetricRegistry::Create();
+  Health health_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<RewardGateway> rewards_;
+  std::unique_ptr<RolloutClient> rollouts_;
+  std::unique_ptr<CheckpointStore> checkpoints_;
+  std::unique_ptr<PolicyTrainer> trainer_;
+  std::unique_ptr<WeightPublisher> publisher_;
+  std::unique_ptr<RunRecorder> recorder_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<ClosingReport> report_;
+  TrainerState state_;
+};
+
+absl::Status LearnerSession::OpenRun() {
+  ASSIGN_OR_RETURN(inputs_, LoadLearnerInputs(config_));
+  ASSIGN_OR_RETURN(
+      directory_,
+      RunDirectory::Open(config_.run().root(), config_.run().name(),
+                         options_.resume ? RunDirectory::Mode::kResume
+                                         : RunDirectory::Mode::kFresh));
+  checkpoints_ =
+      std::make_unique<CheckpointStore>(directory_->checkpoints_path());
+  return directory_->WriteConfig(config_);
+}
+
+absl::Status LearnerSession::Serve() {
+  ASSIGN_OR_RETURN(http_,
+                   HttpServer::Create(options_.http, metrics_.get(), &health_));
+  const v1::RolloutSection& rollout = config_.rollout();
+  coordinator_ = Coordinator::Create(
+      {.run_id = RunId(),
+       .model_config_json = inputs_.reference.config_json,
+       .model_digest = ModelDigest(inputs_.reference.config),
+       .tokenizer_digest = inputs_.tokenizer->digest(),
+       .config_yaml = ConfigToYaml(config_),
+       .heartbeat_interval =
+           absl::Milliseconds(rollout.heartbeat_interval_ms()),
+       .limits = {.max_workers = static_cast<int>(rollout.max_workers()),
+                  .heartbeat_timeout =
+                      absl::Milliseconds(rollout.heartbeat_timeout_ms())}},
+      metrics_.get());
+  ASSIGN_OR_RETURN(server_,
+                   RpcServer::Create({.address = options_.listen,
+                                      .services = coordinator_->services()}));
+  RETURN_IF_ERROR(WriteAnnouncement(
+      options_.announce_path,
+      {.address = server_->address(), .metrics = http_->address()}));
+  health_.SetStarted();
+  LogInfo("learner serving",
+          {{"address", server_->address()}, {"metrics", http_->address()}});
+  return absl::OkStatus();
+}
+
+absl::Status LearnerSession::ConnectRewards() {
+  ASSIGN_OR_RETURN(
+      rewards_,
+      RewardGateway::Create({.config = config_.reward(),
+                             .run_id = RunId(),
+                             .tokenizer_digest = inputs_.tokenizer->digest()},
+                            metrics_.get()));
+  return rewards_->Handshake();
+}
+
+absl::Status LearnerSession::PrepareTraining() {
+  HfModel start = inputs_.reference;
+  std::string checkpoint;
+  if (options_.resume) {
+    ASSIGN_OR_RETURN(checkpoint, checkpoints_->Latest());
+    ASSIGN_OR_RETURN(start, LoadHfModel(checkpoint));
+    ASSIGN_OR_RETURN(state_, ReadTrainerState(checkpoint));
+    if (state_.model_digest != ModelDigest(inputs_.reference.config)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          checkpoint, " was made for another model; set model.path as it was"));
+    }
+  }
+  state_.model_digest = ModelDigest(inputs_.reference.config);
+  state_.run_id = RunId();
+  ASSIGN_OR_RETURN(trainer_,
+                   PolicyTrainer::Create(config_, start, inputs_.reference));
+  if (options_.resume) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
+  publisher_ = std::make_unique<WeightPublisher>(
+      coordinator_.get(), metrics_.get(), state_.model_digest,
+      absl::Milliseconds(config_.rollout().push_deadline_ms()));
+  rollouts_ = RolloutClient::Create(
+      {.worker_wait = absl::Milliseconds(config_.learner().worker_wait_ms()),
+       .call_deadline =
+           absl::Milliseconds(config_.rollout().generate_deadline_ms())},
+      coordinator_.get(), metrics_.get());
+  ASSIGN_OR_RETURN(recorder_, RunRecorder::Create(config_, directory_.get(),
+                                                  metrics_.get(), state_.step));
+  evaluator_ = std::make_unique<Evaluator>(
+      inputs_.eval_prompts, inputs_.training_responses,
+      Evaluator::Parts{.generate =
+                           [this](const GenerationPlan& plan) {
+                             return rollouts_->Generate(plan);
+                           },
+                       .rewards = rewards_.get(),
+                       .tokenizer = inputs_.tokenizer.get(),
+                       .reference = &trainer_->reference()});
+  report_ = std::make_unique<ClosingReport>(directory_.get());
+  return absl::OkStatus();
+}
+
+absl::Status LearnerSession::PublishStart() {
+  std::fputs(StartBanner(config_, inputs_, rewards_->infos(),
+                         directory_->path(), state_.step)
+                 .c_str(),
+             stdout);
+  std::fflush(stdout);
+  ASSIGN_OR_RETURN(const PublishReport published,
+                   publisher_->Publish(trainer_->Weights(), state_.step));
+  LogInfo("published the start weights", {{"version", published.version}});
+  health_.ExpectProgress(kProgressLimit);
+  health_.SetReady(true, "training");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<EvaluatedResponse>> LearnerSession::Evaluate(
+    uint64_t version, uint32_t samples) {
+  return evaluator_->Run(
+      {.run_id = RunId(),
+       .seed = config_.eval().seed(),
+       .samples = static_cast<int>(samples),
+       .sampling = inputs_.eval_sampling,
+       .vocab_size = static_cast<int32_t>(inputs_.reference.config.vocab_size),
+       .policy_version = version});
+}
+
+// The start weights, once per run: a resumed run finds them in its directory.
+absl::Status LearnerSession::EvaluateRaw() {
+  if (inputs_.eval_prompts.empty() || state_.step > 0) return absl::OkStatus();
+  const absl::Time start = absl::Now();
+  ASSIGN_OR_RETURN(const auto responses,
+                   Evaluate(/*version=*/0, config_.eval().final_samples()));
+  return report_->AddRaw(responses,
+                         Summarize(responses, inputs_.training_responses),
+                         absl::ToDoubleSeconds(absl::Now() - start));
+}
+
+absl::Status LearnerSession::Train() {
+  PromptSource prompts(inputs_.prompts, config_.run().seed(),
+                       config_.data().keep_order());
+  const v1::LearnerSection& learner = config_.learner();
+  BatchSource source(
+      {.run_id = RunId(),
+       .run_seed = config_.run().seed(),
+       .prompts_per_step = static_cast<int>(learner.prompts_per_step()),
+       .samples_per_prompt = static_cast<int>(learner.samples_per_prompt()),
+       .sampling = inputs_.sampling,
+       .vocab_size = static_cast<int32_t>(inputs_.reference.config.vocab_size),
+       .first_step = state_.step,
+       .first_cursor = state_.next_cursor,
+       .staleness = learner.staleness()},
+      {.prompts = &prompts,
+       .rollouts = rollouts_.get(),
+       .rewards = rewards_.get(),
+       .tokenizer = inputs_.tokenizer.get()},
+      /*published=*/state_.step);
+  TrainLoop::Parts parts{.source = &source,
+                         .trainer = trainer_.get(),
+                         .publisher = publisher_.get(),
+                         .recorder = recorder_.get(),
+                         .checkpoints = checkpoints_.get(),
+                         .health = &health_};
+  parts.write_checkpoint = [this](const TrainerState& state,
+                                  const std::string& folder) {
+    return WriteCheckpointFiles(state, folder);
+  };
+  if (!inputs_.eval_prompts.empty()) {
+    parts.evaluate =
+        [this](uint64_t version) -> absl::StatusOr<EvaluationSummary> {
+      ASSIGN_OR_RETURN(const auto responses,
+                       Evaluate(version, config_.eval().samples()));
+      return Summarize(responses, inputs_.training_responses);
+    };
+  }
+  TrainLoop loop(config_, parts, state_);
+  const absl::Status status = loop.Run();
+  state_ = loop.state();
+  return status;
+}
+
+absl::Status LearnerSession::WriteCheckpointFiles(const TrainerState& state,
+                                                  const std::string& folder) {
+  RETURN_IF_ERROR(SaveHfModel(
+      folder, inputs_.reference.config, inputs_.reference.config_json,
+      *trainer_->Weights(), WeightType::kF32, config_.model().path()));
+  RETURN_IF_ERROR(WriteTrainerState(folder, state));
+  RETURN_IF_ERROR(WriteFileAtomically(
+      JoinPath(folder, "trainer_state/config.yaml"), ConfigToYaml(config_)));
+  return trainer_->SaveState(folder);
+}
+
+absl::Status LearnerSession::Finish() {
+  RETURN_IF_ERROR(
+      SaveHfModel(directory_->model_path(), inputs_.reference.config,
+                  inputs_.reference.config_json, *trainer_->Weights(),
+                  WeightType::kF32, config_.model().path()));
+  RETURN_IF_ERROR(report_->AddTraining(state_));
+  if (inputs_.eval_prompts.empty()) return report_->Print();
+  const absl::Time start = absl::Now();
+  ASSIGN_OR_RETURN(const auto responses,
+                   Evaluate(state_.step, config_.eval().final_samples()));
+  RETURN_IF_ERROR(report_->AddTrained(
+      responses, Summarize(responses, inputs_.training_responses),
+      absl::ToDoubleSeconds(absl::Now() - start)));
+  return report_->Print();
+}
+
+}  // namespace
+
+absl::Status RunLearner(const LearnerOptions& options) {
+  LearnerSession session(options);
+  return session.Run();
+}
+
+}  // namespace operant::learner

@@ -1,0 +1,143 @@
+#include "learner/policy_trainer.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+#include "common/base/file_io.h"
+#include "common/base/status_macros.h"
+#include "common/nn/adamw.h"
+#include "common/nn/causal_lm.h"
+#include "common/nn/torch_status.h"
+#include "learner/value_head.h"
+
+namespace operant::learner {
+namespace {
+
+constexpr char kOptimizerFile[] = "trainer_state/optimizer.safetensors";
+constexpr char kValueHeadFile[] = "trainer_state/value_head.safetensors";
+
+AdamWOptions OptimizerOptions(const v1::PpoSection& ppo) {
+  return {.beta1 = ppo.adam_beta1(),
+          .beta2 = ppo.adam_beta2(),
+          .epsilon = ppo.adam_epsilon(),
+          .weight_decay = ppo.weight_decay(),
+          .max_gradient_norm = ppo.max_gradient_norm()};
+}
+
+class PolicyTrainerImpl final : public PolicyTrainer {
+ public:
+  PolicyTrainerImpl(const v1::RunConfig& config, Device device,
+                    const ModelConfig& model)
+      : config_(config),
+        policy_(CausalLm::Create(model, device)),
+        value_head_(model.hidden_size, device) {}
+
+  absl::Status Init(const HfModel& start, const HfModel& reference,
+                    Device device) {
+    const InferenceModel::Options engine{
+        .device = device,
+        .slots = 1,  // scoring needs no cache
+        .threads = static_cast<int>(config_.learner().threads())};
+    ASSIGN_OR_RETURN(reader_, InferenceModel::Create(start.config, engine));
+    ASSIGN_OR_RETURN(reference_,
+                     InferenceModel::Create(reference.config, engine));
+    ASSIGN_OR_RETURN(auto packed, reference_->Pack(*reference.weights));
+    reference_->Use(std::move(packed));
+    return CatchTorch("creating the policy", [&] {
+      at::set_num_threads(static_cast<int>(config_.learner().threads()));
+      policy_->Load(*start.weights);
+      const v1::PpoSection& ppo = config_.ppo();
+      optimizer_ = std::make_unique<AdamW>(
+          std::vector<ParameterGroup>{
+              {.parameters = policy_->Parameters(),
+               .learning_rate = ppo.learning_rate()},
+              {.parameters = value_head_.Parameters(),
+               .learning_rate = ppo.value_learning_rate()}},
+          OptimizerOptions(ppo));
+      return absl::OkStatus();
+    });
+  }
+
+  absl::StatusOr<BuiltExperience> Build(const ScoredBatch& batch,
+                                        double kl_coefficient) override {
+    ASSIGN_OR_RETURN(auto packed, reader_->Pack(*Weights()));
+    reader_->Use(std::move(packed));
+    const ValueHead head = value_head_.Export();
+    return BuildExperience({.trajectories = batch.trajectories,
+                            .scores = batch.scores,
+                            .policy = reader_.get(),
+                            .value_head = &head,
+                            .reference = reference_.get(),
+                            .policy_version = batch.step,
+                            .kl_coefficient = kl_coefficient,
+                            .temperature = config_.rollout().temperature(),
+                            .ppo = &config_.ppo()});
+  }
+
+  absl::StatusOr<UpdateStats> Update(const Experience& experience,
+                                     uint64_t step,
+                                     double learning_rate_scale) override {
+    weights_ = nullptr;
+    return PpoUpdate(
+        experience,
+        {.ppo = &config_.ppo(),
+         .minibatch_samples =
+             static_cast<int64_t>(config_.learner().minibatch_samples()),
+         .microbatch_tokens =
+             static_cast<int64_t>(config_.learner().microbatch_tokens()),
+         .temperature = config_.rollout().temperature(),
+         .seed = config_.run().seed(),
+         .step = step,
+         .learning_rate_scale = learning_rate_scale},
+        {.policy = policy_.get(),
+         .value_head = &value_head_,
+         .optimizer = optimizer_.get()});
+  }
+
+  std::shared_ptr<const WeightImage> Weights() const override {
+    if (weights_ == nullptr)
+      weights_ = std::make_shared<const WeightImage>(policy_->Export());
+    return weights_;
+  }
+
+  InferenceModel& reference() override { return *reference_; }
+
+  absl::Status SaveState(const std::string& folder) const override {
+    RETURN_IF_ERROR(MakeDirectories(JoinPath(folder, "trainer_state")));
+    RETURN_IF_ERROR(optimizer_->Save(JoinPath(folder, kOptimizerFile)));
+    return value_head_.Save(JoinPath(folder, kValueHeadFile));
+  }
+
+  absl::Status LoadState(const std::string& folder) override {
+    RETURN_IF_ERROR(optimizer_->Load(JoinPath(folder, kOptimizerFile)));
+    return value_head_.Load(JoinPath(folder, kValueHeadFile));
+  }
+
+ private:
+  const v1::RunConfig& config_;
+  std::unique_ptr<CausalLm> policy_;
+  TrainableValueHead value_head_;
+  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<InferenceModel> reader_;  // the policy, without autograd
+  std::unique_ptr<InferenceModel> reference_;
+  // Of the policy as it is now; made anew after an update.
+  mutable std::shared_ptr<const WeightImage> weights_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PolicyTrainer>> PolicyTrainer::Create(
+    const v1::RunConfig& config, const HfModel& start,
+    const HfModel& reference) {
+  ASSIGN_OR_RETURN(const Device device, ParseDevice(config.learner().device()));
+  std::unique_ptr<PolicyTrainerImpl> trainer;
+  RETURN_IF_ERROR(CatchTorch("creating the policy", [&] {
+    trainer = std::make_unique<PolicyTrainerImpl>(config, device, start.config);
+    return absl::OkStatus();
+  }));
+  RETURN_IF_ERROR(trainer->Init(start, reference, device));
+  return trainer;
+}
+
+}  // namespace operant::learner

@@ -1,0 +1,42 @@
+// What a run leaves behind while it goes: the console's line, metrics.jsonl,
+// samples/step_N.jsonl, and the learner's Prometheus metrics.
+#ifndef OPERANT_LEARNER_RUN_RECORDER_H_
+#define OPERANT_LEARNER_RUN_RECORDER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/metrics.h"
+#include "common/run/run_directory.h"
+#include "learner/batch_source.h"
+#include "learner/evaluation_summary.h"
+#include "learner/experience.h"
+#include "learner/step_report.h"
+#include "operant/v1/config.pb.h"
+
+namespace operant::learner {
+
+// Not thread-safe.
+class RunRecorder {
+ public:
+  // Rows of metrics.jsonl after `resumed_step` are removed: they will be
+  // written again. Neither pointer is owned.
+  static absl::StatusOr<std::unique_ptr<RunRecorder>> Create(
+      const v1::RunConfig& config, const RunDirectory* directory,
+      MetricRegistry* metrics, uint64_t resumed_step);
+  virtual ~RunRecorder() = default;
+
+  // `experience` is null when the step was skipped.
+  virtual absl::Status Record(const StepReport& report,
+                              const ScoredBatch& batch,
+                              const Experience* experience) = 0;
+  virtual absl::Status RecordEvaluation(uint64_t step,
+                                        const EvaluationSummary& summary) = 0;
+};
+
+}  // namespace operant::learner
+
+#endif  // OPERANT_LEARNER_RUN_RECORDER_H_
