@@ -23,10 +23,11 @@ struct ItemScore {
   enum class Outcome { kScored, kIgnored, kDropped, kReplaced };
   Outcome outcome = Outcome::kDropped;
   double score = 0;  // if kScored, or kReplaced (reward.on_error value:X)
+  // Named by the server; "endpoint/name" where several endpoints scored it.
   std::map<std::string, double> components;
   std::vector<v1::TokenReward> token_rewards;
-  absl::Status error;      // why it was dropped or replaced
-  std::string server;      // lineage: endpoint name, server name and version
+  absl::Status error;  // why it was dropped or replaced
+  std::string server;  // lineage: endpoint name, server name and version
   int attempts = 0;
 };
 
@@ -39,15 +40,17 @@ class RewardGateway {
     std::string tokenizer_digest;
   };
 
-  // Opens channels; does not yet call. `metrics` is not owned.
+  // Opens channels; does not yet call. `metrics` is not owned. Errors:
+  // InvalidArgument (the configuration is not resolved, or not usable),
+  // FailedPrecondition (two endpoints with one name).
   static absl::StatusOr<std::unique_ptr<RewardGateway>> Create(
       const Options& options, MetricRegistry* metrics);
   virtual ~RewardGateway() = default;
 
   // GetInfo of every endpoint, waiting up to reward.unavailable_wait_ms.
   // Errors, naming the endpoint: Unavailable with ExitCode
-  // kRewardUnavailable; FailedPrecondition (another api_level, two endpoints
-  // with one name).
+  // kRewardUnavailable; Cancelled (shutdown); FailedPrecondition (another
+  // api_level, a promise that cannot be, no RewardService at the address).
   virtual absl::Status Handshake() = 0;
   // What each endpoint said of itself, in the configuration's order.
   virtual std::vector<v1::GetInfoResponse> infos() const = 0;
@@ -57,7 +60,9 @@ class RewardGateway {
   // aligned with `items`, whatever order the servers answered in. An item whose
   // retries are spent follows reward.on_error: `fail` returns its error (with
   // ExitCode kRewardUnavailable when no server answered, kData when the server
-  // answered nonsense), naming endpoint, item and cause.
+  // answered nonsense), naming endpoint, item and cause. Other errors:
+  // InvalidArgument (an id empty or twice, an item or group too large to send),
+  // FailedPrecondition (no handshake yet; a row that no endpoint takes).
   virtual absl::StatusOr<std::vector<ItemScore>> Score(
       std::vector<v1::ScoreItem> items, uint64_t step, bool eval) = 0;
 };

@@ -1,0 +1,313 @@
+#include "common/reward_client/endpoint_client.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/exit_code.h"
+#include "common/base/grpc_status.h"
+#include "common/base/log.h"
+#include "common/base/rpc.h"
+#include "common/base/shutdown.h"
+#include "common/base/status_macros.h"
+#include "common/reward_client/retry_budget.h"
+#include "common/reward_client/score_request.h"
+#include "common/reward_client/server_info.h"
+#include "common/reward_client/validation.h"
+
+namespace operant {
+namespace {
+
+constexpr uint32_t kApiLevel = 1;
+// For servers that state no limit: enough to hide the way there and back.
+constexpr int kDefaultInflight = 4;
+// Each costs a thread of ours while it waits.
+constexpr int kMaxInflight = 32;
+constexpr absl::Duration kGreetingDeadline = absl::Seconds(5);
+
+int InflightFor(const v1::GetInfoResponse& info) {
+  const uint32_t stated = info.max_inflight_batches();
+  return stated == 0 ? kDefaultInflight : std::min<int>(stated, kMaxInflight);
+}
+
+double Uniform01() {
+  thread_local absl::BitGen random;
+  return absl::Uniform(random, 0.0, 1.0);
+}
+
+// The same payloads (exit code) and code with another message.
+absl::Status WithMessage(const absl::Status& status, std::string_view message) {
+  absl::Status renamed(status.code(),
+                       absl::string_view(message.data(), message.size()));
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    renamed.SetPayload(url, payload);
+  });
+  return renamed;
+}
+
+absl::Status StoppedWaiting() {
+  return absl::CancelledError(
+      "shutdown was asked for while it waited to try again");
+}
+
+AnswerOutcome OutcomeOf(const absl::Status& call) {
+  if (absl::IsDeadlineExceeded(call)) return AnswerOutcome::kTimeout;
+  return IsRetryable(call) ? AnswerOutcome::kUnavailable
+                           : AnswerOutcome::kRefused;
+}
+
+// The answer of an item whose call failed.
+ItemAnswer FailedCall(const absl::Status& call) {
+  const bool retryable = IsRetryable(call);
+  const ExitCode exit =
+      retryable ? ExitCode::kRewardUnavailable : ExitCode::kData;
+  absl::Status status(
+      call.code(),
+      absl::StrCat("call failed: code=", absl::StatusCodeToString(call.code()),
+                   " message='", Printable(std::string(call.message())),
+                   "', expected an answer; look at the server's log"));
+  return ErrorAnswer(OutcomeOf(call), WithExitCode(std::move(status), exit),
+                     retryable);
+}
+
+// The positions in `batch` to ask for again: the retryable failures, and with
+// `whole_groups` whatever shares a group with one.
+std::vector<size_t> Retryable(const ScoreJob& job,
+                              const std::vector<int>& batch,
+                              const std::vector<ItemAnswer>& answers,
+                              bool whole_groups) {
+  absl::flat_hash_set<std::string> groups;
+  std::vector<size_t> again;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (answers[i].status.ok() || !answers[i].retryable) continue;
+    again.push_back(i);
+    groups.insert(job.items[batch[i]].group_id());
+  }
+  if (!whole_groups || again.empty()) return again;
+  again.clear();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (groups.contains(job.items[batch[i]].group_id())) again.push_back(i);
+  }
+  return again;
+}
+
+}  // namespace
+
+EndpointClient::EndpointClient(const Options& options, MetricRegistry* metrics)
+    : options_(options),
+      stub_(v1::RewardService::NewStub(MakeChannel(options.address))),
+      metrics_(options.name, metrics),
+      inflight_(kDefaultInflight) {}
+
+absl::Status EndpointClient::Handshake() {
+  // Absence is all that is awaited here: no other retries.
+  RetryPolicy policy = options_.retry;
+  policy.max_retries = 0;
+  RetryBudget budget(policy, options_.unavailable_wait);
+  while (true) {
+    const absl::Status status = Greet();
+    if (status.ok()) break;
+    if (!IsRetryable(status)) return Locate(status);
+    const std::optional<absl::Duration> wait =
+        budget.NextWait(/*absent=*/true, absl::Now(), Uniform01());
+    if (!wait.has_value()) {
+      return WithExitCode(
+          absl::UnavailableError(absl::StrCat(
+              Locate(status).message(),
+              "; waited=", absl::FormatDuration(options_.unavailable_wait),
+              "; start the server, or correct reward.endpoints")),
+          ExitCode::kRewardUnavailable);
+    }
+    if (!SleepUnlessShutdown(*wait)) return Locate(StoppedWaiting());
+  }
+  metrics_.SetInfo(*info());
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const v1::GetInfoResponse> EndpointClient::info() const {
+  absl::MutexLock lock(&mu_);
+  return info_;
+}
+
+std::string EndpointClient::lineage() const {
+  const auto said = info();
+  return absl::StrCat(options_.name, " ", Printable(said->name()), "/",
+                      Printable(said->version()));
+}
+
+absl::StatusOr<v1::GetInfoResponse> EndpointClient::GetInfo() {
+  v1::GetInfoRequest request;
+  request.set_api_level(kApiLevel);
+  request.set_run_id(options_.run_id);
+  request.set_tokenizer_digest(options_.tokenizer_digest);
+  v1::GetInfoResponse info;
+  grpc::ClientContext context;
+  SetDeadline(context, kGreetingDeadline);
+  RETURN_IF_ERROR(FromGrpcStatus(stub_->GetInfo(&context, request, &info)));
+  return info;
+}
+
+// One handshake, without waiting.
+absl::Status EndpointClient::Greet() {
+  const absl::StatusOr<v1::GetInfoResponse> info = GetInfo();
+  if (info.ok()) {
+    RETURN_IF_ERROR(CheckInfo(*info));
+    Accept(*info);
+    return absl::OkStatus();
+  }
+  const absl::Status& cause = info.status();
+  const std::string said = Printable(std::string(cause.message()));
+  if (IsRetryable(cause)) {
+    return absl::Status(cause.code(),
+                        absl::StrCat("server does not answer: ", said));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "no reward server at the address: GetInfo answered ",
+      absl::StatusCodeToString(cause.code()), " '", said,
+      "', expected operant.v1.RewardService; correct reward.endpoints"));
+}
+
+void EndpointClient::Accept(const v1::GetInfoResponse& info) {
+  inflight_.SetLimit(InflightFor(info));
+  lost_ = false;
+  std::shared_ptr<const v1::GetInfoResponse> before;
+  {
+    absl::MutexLock lock(&mu_);
+    before =
+        std::exchange(info_, std::make_shared<const v1::GetInfoResponse>(info));
+  }
+  if (before == nullptr ||
+      (before->name() == info.name() && before->version() == info.version())) {
+    return;
+  }
+  LogWarning("reward server came back as another",
+             {{"endpoint", options_.name},
+              {"was", Printable(before->name() + "/" + before->version())},
+              {"is", Printable(info.name() + "/" + info.version())}});
+}
+
+std::vector<ItemAnswer> EndpointClient::Score(const ScoreJob& job,
+                                              const std::vector<int>& batch) {
+  RetryBudget budget(options_.retry, options_.unavailable_wait);
+  std::vector<ItemAnswer> answers(batch.size());
+  std::vector<size_t> open(batch.size());
+  std::iota(open.begin(), open.end(), 0);
+  while (true) {
+    const bool absent = AskFor(job, batch, open, answers);
+    open = Retryable(job, batch, answers,
+                     HasNeed(*info(), v1::GetInfoResponse::WHOLE_GROUP));
+    if (open.empty() || job.abandoned.load()) break;
+    const std::optional<absl::Duration> wait =
+        budget.NextWait(absent, absl::Now(), Uniform01());
+    if (!wait.has_value()) break;
+    if (!SleepUnlessShutdown(*wait)) {
+      for (size_t i : open) answers[i].status = StoppedWaiting();
+      break;
+    }
+    metrics_.CountRetry();
+  }
+  Conclude(job, batch, answers);
+  return answers;
+}
+
+// Asks for the positions `open` of `batch` and files the answers there. Returns
+// whether nobody was there to answer.
+bool EndpointClient::AskFor(const ScoreJob& job, const std::vector<int>& batch,
+                            const std::vector<size_t>& open,
+                            std::vector<ItemAnswer>& answers) {
+  std::vector<int> asked;
+  for (size_t i : open) asked.push_back(batch[i]);
+  bool absent = false;
+  std::vector<ItemAnswer> fresh = Ask(job, asked, absent);
+  for (size_t i = 0; i < open.size(); ++i) {
+    fresh[i].attempts = answers[open[i]].attempts + 1;
+    answers[open[i]] = std::move(fresh[i]);
+  }
+  return absent;
+}
+
+// Counts the final answers and makes each error say where and what it was.
+void EndpointClient::Conclude(const ScoreJob& job,
+                              const std::vector<int>& batch,
+                              std::vector<ItemAnswer>& answers) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    ItemAnswer& answer = answers[i];
+    metrics_.CountAnswer(answer);
+    if (answer.status.ok()) continue;
+    answer.status = WithMessage(
+        answer.status,
+        absl::StrCat("reward endpoint '", options_.name, "' at ",
+                     options_.address, ", item '", job.items[batch[i]].id(),
+                     "', attempts=", answer.attempts, ": ",
+                     answer.status.message()));
+  }
+}
+
+// One call for the items `batch`, judged. `absent`: nobody was there.
+std::vector<ItemAnswer> EndpointClient::Ask(const ScoreJob& job,
+                                            const std::vector<int>& batch,
+                                            bool& absent) {
+  const InflightLimit::Hold hold(inflight_);
+  if (lost_) {
+    const absl::Status greeting = Greet();
+    if (!greeting.ok()) {
+      absent = IsRetryable(greeting);
+      return std::vector<ItemAnswer>(batch.size(), FailedCall(greeting));
+    }
+  }
+  const std::shared_ptr<const v1::GetInfoResponse> said = info();
+  const v1::ScoreRequest request = MakeRequest(*said, job, batch);
+  const absl::StatusOr<v1::ScoreResponse> response = Call(request);
+  if (!response.ok()) {
+    absent = absl::IsUnavailable(response.status());
+    if (absent) lost_ = true;
+    return std::vector<ItemAnswer>(batch.size(), FailedCall(response.status()));
+  }
+  AnswerRules rules{*said, options_.max_abs_score, {}};
+  for (int index : batch) {
+    rules.response_tokens.push_back(job.items[index].response_token_ids_size());
+  }
+  return ValidateResponse(request, *response, rules);
+}
+
+absl::StatusOr<v1::ScoreResponse> EndpointClient::Call(
+    const v1::ScoreRequest& request) {
+  v1::ScoreResponse response;
+  grpc::ClientContext context;
+  SetDeadline(context, options_.deadline);
+  const absl::Time start = absl::Now();
+  const absl::Status status =
+      FromGrpcStatus(stub_->Score(&context, request, &response));
+  metrics_.CountRequest(status, absl::Now() - start, request.items_size());
+  RETURN_IF_ERROR(status);
+  return response;
+}
+
+v1::ScoreRequest EndpointClient::MakeRequest(const v1::GetInfoResponse& info,
+                                             const ScoreJob& job,
+                                             const std::vector<int>& batch) {
+  v1::ScoreRequest request;
+  request.set_request_id(
+      absl::StrCat(job.step, "-", options_.name, "-", next_request_++));
+  request.set_run_id(options_.run_id);
+  request.set_step(job.step);
+  request.set_eval(job.eval);
+  for (int index : batch)
+    *request.add_items() = ItemFor(info, job.items[index]);
+  return request;
+}
+
+// `cause` with the endpoint and its address in front.
+absl::Status EndpointClient::Locate(const absl::Status& cause) const {
+  return WithMessage(cause, absl::StrCat("reward endpoint '", options_.name,
+                                         "' at ", options_.address, ": ",
+                                         std::string(cause.message())));
+}
+
+}  // namespace operant

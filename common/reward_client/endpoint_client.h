@@ -1,0 +1,104 @@
+// The client of one reward server: handshake, calls, retries, validation.
+#ifndef OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_CLIENT_H_
+#define OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_CLIENT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/base/retry.h"
+#include "common/reward_client/answer.h"
+#include "common/reward_client/endpoint_metrics.h"
+#include "common/reward_client/inflight_limit.h"
+#include "operant/v1/config.pb.h"
+#include "operant/v1/reward.grpc.pb.h"
+
+namespace operant {
+
+// What a step hands to every endpoint. Nothing is owned.
+struct ScoreJob {
+  const std::vector<v1::ScoreItem>& items;
+  uint64_t step = 0;
+  bool eval = false;
+  // Set when the outcome no longer matters: retries end.
+  const std::atomic<bool>& abandoned;
+};
+
+// Thread-safe.
+class EndpointClient {
+ public:
+  struct Options {
+    std::string name;
+    std::string address;
+    absl::Duration deadline;          // of one Score call
+    absl::Duration unavailable_wait;  // for a server that is not there
+    RetryPolicy retry;
+    double max_abs_score = 1e6;
+    std::string run_id;
+    std::string tokenizer_digest;
+  };
+
+  // Opens a channel; does not call. `metrics` is not owned.
+  EndpointClient(const Options& options, MetricRegistry* metrics);
+
+  // Asks GetInfo until it answers, for unavailable_wait at most. Errors, naming
+  // endpoint and address: Unavailable with ExitCode kRewardUnavailable,
+  // Cancelled (shutdown), FailedPrecondition (CheckInfo, or no RewardService
+  // at the address).
+  absl::Status Handshake();
+
+  // What the last handshake said; null before the first.
+  std::shared_ptr<const v1::GetInfoResponse> info() const;
+  // "endpoint name/version": which rule gave a score.
+  std::string lineage() const;
+
+  // Asks for the items `batch` (indices into job.items) in one call, and again
+  // for what failed but may be retried (with its whole group where the server
+  // needs that). One final answer per index, in their order; errors name
+  // endpoint, address, item and attempts. Waits while max_inflight_batches
+  // calls are under way. Requires a handshake.
+  std::vector<ItemAnswer> Score(const ScoreJob& job,
+                                const std::vector<int>& batch);
+
+  // Calls that may be under way at once.
+  int inflight_limit() const { return inflight_.limit(); }
+  EndpointMetrics& metrics() { return metrics_; }
+
+ private:
+  absl::StatusOr<v1::GetInfoResponse> GetInfo();
+  absl::Status Greet();
+  void Accept(const v1::GetInfoResponse& info);
+  bool AskFor(const ScoreJob& job, const std::vector<int>& batch,
+              const std::vector<size_t>& open,
+              std::vector<ItemAnswer>& answers);
+  void Conclude(const ScoreJob& job, const std::vector<int>& batch,
+                std::vector<ItemAnswer>& answers);
+  std::vector<ItemAnswer> Ask(const ScoreJob& job,
+                              const std::vector<int>& batch, bool& absent);
+  absl::StatusOr<v1::ScoreResponse> Call(const v1::ScoreRequest& request);
+  v1::ScoreRequest MakeRequest(const v1::GetInfoResponse& info,
+                               const ScoreJob& job,
+                               const std::vector<int>& batch);
+  absl::Status Locate(const absl::Status& cause) const;
+
+  const Options options_;
+  const std::unique_ptr<v1::RewardService::StubInterface> stub_;
+  EndpointMetrics metrics_;
+  InflightLimit inflight_;
+  std::atomic<uint64_t> next_request_ = 0;
+  // Nobody answered the last call: greet again before the next.
+  std::atomic<bool> lost_ = false;
+
+  mutable absl::Mutex mu_;
+  std::shared_ptr<const v1::GetInfoResponse> info_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_CLIENT_H_

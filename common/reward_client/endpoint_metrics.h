@@ -1,0 +1,40 @@
+// The metrics of one reward endpoint, as seen by its client.
+#ifndef OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_
+#define OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/base/metrics.h"
+#include "common/reward_client/answer.h"
+#include "operant/v1/reward.pb.h"
+
+namespace operant {
+
+// Thread-safe.
+class EndpointMetrics {
+ public:
+  // `registry` is not owned and must outlive this.
+  EndpointMetrics(const std::string& endpoint, MetricRegistry* registry);
+
+  void CountRequest(const absl::Status& status, absl::Duration duration,
+                    int items);
+  void CountAnswer(const ItemAnswer& answer);
+  void CountRetry() { retries_.Increment(); }
+  void AddPending(int items) { pending_.Add(items); }
+  // What answers at the address, from the handshake.
+  void SetInfo(const v1::GetInfoResponse& info);
+
+ private:
+  const std::string endpoint_;
+  MetricRegistry* const registry_;
+  Histogram& duration_;
+  Histogram& batch_items_;
+  Gauge& pending_;
+  Counter& retries_;
+};
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_

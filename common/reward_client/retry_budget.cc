@@ -1,0 +1,20 @@
+#include "common/reward_client/retry_budget.h"
+
+#include <algorithm>
+
+namespace operant {
+
+std::optional<absl::Duration> RetryBudget::NextWait(bool absent, absl::Time now,
+                                                    double uniform01) {
+  if (absent) {
+    absent_since_ = std::min(absent_since_, now);
+    if (now - absent_since_ >= unavailable_wait_) return std::nullopt;
+    return BackoffBefore(policy_, ++absences_, uniform01);
+  }
+  absent_since_ = absl::InfiniteFuture();
+  absences_ = 0;
+  if (retries_ >= policy_.max_retries) return std::nullopt;
+  return BackoffBefore(policy_, ++retries_, uniform01);
+}
+
+}  // namespace operant

@@ -1,0 +1,89 @@
+#include "common/reward_client/server_info.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace operant {
+namespace {
+
+constexpr uint32_t kApiLevel = 1;
+constexpr int kMaxComponentNames = 64;
+constexpr size_t kMaxNameBytes = 64;
+constexpr size_t kMaxPrintedBytes = 200;
+
+bool IsLabel(const std::string& name) {
+  const auto fine = [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.';
+  };
+  return !name.empty() && name.size() <= kMaxNameBytes &&
+         std::all_of(name.begin(), name.end(), fine);
+}
+
+absl::Status CheckNeeds(const v1::GetInfoResponse& info) {
+  for (int need : info.needs()) {
+    if (need != v1::GetInfoResponse::NEED_UNSPECIFIED &&
+        v1::GetInfoResponse::Need_IsValid(need)) {
+      continue;
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "server needs what this client cannot send: needs=", need,
+        ", expected values of reward.proto; update this client, or drop the "
+        "need"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckComponentNames(const v1::GetInfoResponse& info) {
+  if (info.component_names_size() > kMaxComponentNames) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("server declares too many components: component_names=",
+                     info.component_names_size(), ", expected at most ",
+                     kMaxComponentNames));
+  }
+  for (const std::string& name : info.component_names()) {
+    if (IsLabel(name)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "component cannot be a metric: component_names='", Printable(name),
+        "', expected 1 to ", kMaxNameBytes, " of [A-Za-z0-9_.-]"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool HasNeed(const v1::GetInfoResponse& info, v1::GetInfoResponse::Need need) {
+  return std::find(info.needs().begin(), info.needs().end(), need) !=
+         info.needs().end();
+}
+
+absl::Status CheckInfo(const v1::GetInfoResponse& info) {
+  if (info.api_level() < kApiLevel) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "server speaks another level of the contract: api_level=",
+        info.api_level(), ", expected at least ", kApiLevel,
+        "; set api_level in GetInfo's answer, or update the server"));
+  }
+  if (info.has_score_range() && !(info.score_min() <= info.score_max())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("server declares an impossible score range: score_min=",
+                     info.score_min(), " score_max=", info.score_max(),
+                     ", expected score_min <= score_max"));
+  }
+  absl::Status status = CheckNeeds(info);
+  status.Update(CheckComponentNames(info));
+  return status;
+}
+
+std::string Printable(const std::string& text) {
+  const std::string escaped =
+      absl::CHexEscape(text.substr(0, kMaxPrintedBytes));
+  return escaped.size() <= kMaxPrintedBytes
+             ? escaped
+             : escaped.substr(0, kMaxPrintedBytes) + "...";
+}
+
+}  // namespace operant

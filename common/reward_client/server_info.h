@@ -1,0 +1,26 @@
+// Judges what a reward server says of itself. Pure.
+#ifndef OPERANT_COMMON_REWARD_CLIENT_SERVER_INFO_H_
+#define OPERANT_COMMON_REWARD_CLIENT_SERVER_INFO_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "operant/v1/reward.pb.h"
+
+namespace operant {
+
+// Whether a handshake's answer can be worked with. FailedPrecondition: no
+// api_level, an unknown need, an inverted score range, too many component
+// names, or one that could not be a metric label. Text from the server is made
+// Printable.
+absl::Status CheckInfo(const v1::GetInfoResponse& info);
+
+bool HasNeed(const v1::GetInfoResponse& info, v1::GetInfoResponse::Need need);
+
+// `text` from a peer, fit for a log or a terminal: escaped, at most 200 bytes
+// and a mark that it was cut.
+std::string Printable(const std::string& text);
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_REWARD_CLIENT_SERVER_INFO_H_
