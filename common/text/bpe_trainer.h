@@ -1,11 +1,10 @@
-// Trains a byte-level BPE vocabulary (Sennrich, Haddow, Birch 2016, over bytes).
+// Trains a byte-level BPE vocabulary (Sennrich, Haddow, Birch 2016, over
+// bytes).
 #ifndef OPERANT_COMMON_TEXT_BPE_TRAINER_H_
 #define OPERANT_COMMON_TEXT_BPE_TRAINER_H_
 
 #include <cstdint>
-#include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,10 +21,23 @@ struct BpeTrainerOptions {
 
 // `texts` is counted; equal texts give an equal tokenizer (ties broken by the
 // pair's ids). Returns the tokenizer.json: ByteLevel pre-tokenizer with the
-// GPT-2 pattern, no prefix space, ByteLevel decoder. InvalidArgument if
-// vocab_size is below 256 plus the special tokens.
+// GPT-2 pattern, no prefix space, ByteLevel decoder. Ids: special tokens, bytes
+// in the order of their characters, merges. Fewer than vocab_size where no pair
+// is left that comes min_frequency times; no merge spells a special token.
+// InvalidArgument if vocab_size is below 256 plus the special tokens, or a
+// special token is empty, repeated or the character of a byte.
 absl::StatusOr<std::string> TrainBpe(const BpeTrainerOptions& options,
                                      const std::vector<std::string>& texts);
+
+struct TokenizerConfig {
+  std::string eos_token;
+  std::string pad_token;
+  int64_t model_max_length = 0;  // positions of the model
+};
+
+// The tokenizer_config.json beside a trained tokenizer.json, for transformers'
+// AutoTokenizer (PreTrainedTokenizerFast).
+std::string TokenizerConfigJson(const TokenizerConfig& config);
 
 }  // namespace operant
 

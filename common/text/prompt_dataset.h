@@ -33,10 +33,10 @@ struct DatasetOptions {
   int32_t response_suffix_id = -1;
 };
 
-// Rows `{prompt, response}` as text or `{prompt_token_ids, response_token_ids}`;
-// also `ground_truth` (string or number), `data_source`, `metadata` (object).
-// `messages` is refused until chat templates exist. `tokenizer` may be null if
-// every row gives ids.
+// Rows `{prompt, response}` as text or `{prompt_token_ids,
+// response_token_ids}`; also `ground_truth` (string or number), `data_source`,
+// `metadata` (object). `messages` is refused until chat templates exist.
+// `tokenizer` may be null if every row gives ids.
 //
 // Errors name file:line and the field: NotFound; DataLoss (not JSON, not an
 // object, empty prompt, wrong type, invalid UTF-8, line over 16 MiB, no rows);
