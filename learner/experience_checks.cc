@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -16,7 +16,7 @@ namespace {
 // magnitude 1000.
 constexpr float kLogprobRounding = 1e-4f;
 
-absl::Status Refused(const v1::Trajectory& t, std::string_view why) {
+absl::Status Refused(const v1::Trajectory& t, const std::string& why) {
   return absl::InvalidArgumentError(
       absl::StrCat("trajectory refused: id=", t.id(), ", ", why));
 }
@@ -63,7 +63,7 @@ absl::Status CheckScore(const v1::Trajectory& t, const ItemScore& score) {
 }
 
 struct Field {
-  std::string_view name;
+  const char* name;
   const std::vector<float>* values;
 };
 

@@ -9,11 +9,11 @@
 namespace operant::learner {
 namespace {
 
-constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
+constexpr const char* kWhiteSpace = " \t\n\v\f\r";
 
-using Words = std::vector<std::string_view>;
+using Words = std::vector<absl::string_view>;
 
-Words SplitWords(std::string_view text) {
+Words SplitWords(const std::string& text) {
   return absl::StrSplit(text, absl::ByAnyChar(kWhiteSpace), absl::SkipEmpty());
 }
 
@@ -31,7 +31,7 @@ class TrigramCounter {
   }
 
  private:
-  absl::flat_hash_set<std::array<std::string_view, 3>> seen_;
+  absl::flat_hash_set<std::array<absl::string_view, 3>> seen_;
   int64_t total_ = 0;
 };
 
@@ -40,7 +40,7 @@ class TrigramCounter {
 ResponseStats ComputeResponseStats(
     std::span<const std::string> responses,
     const absl::flat_hash_set<std::string>& training_texts) {
-  absl::flat_hash_set<std::string_view> vocabulary;
+  absl::flat_hash_set<absl::string_view> vocabulary;
   TrigramCounter trigrams;
   int64_t words_total = 0;
   int64_t copies = 0;
@@ -52,7 +52,8 @@ ResponseStats ComputeResponseStats(
       vocabulary.insert(words.begin(), words.end());
     }
     if (stats.responses < kDistinct3Responses) trigrams.Add(words);
-    copies += training_texts.contains(Trimmed(response)) ? 1 : 0;
+    copies +=
+        training_texts.contains(absl::StripAsciiWhitespace(response)) ? 1 : 0;
     ++stats.responses;
   }
   if (stats.responses == 0) return stats;
@@ -65,7 +66,7 @@ ResponseStats ComputeResponseStats(
 
 std::string_view Trimmed(std::string_view text) {
   const absl::string_view trimmed =
-      absl::StripAsciiWhitespace(absl::string_view(text.data(), text.size()));
+      absl::StripAsciiWhitespace({text.data(), text.size()});
   return {trimmed.data(), trimmed.size()};
 }
 

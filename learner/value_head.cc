@@ -6,7 +6,6 @@
 #include <cmath>
 #include <memory>
 #include <span>
-#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -15,8 +14,8 @@
 namespace operant::learner {
 namespace {
 
-constexpr std::string_view kWeightName = "value_head.weight";
-constexpr std::string_view kBiasName = "value_head.bias";
+constexpr const char* kWeightName = "value_head.weight";
+constexpr const char* kBiasName = "value_head.bias";
 
 at::Tensor ZeroLeaf(int64_t size, Device device) {
   return torch::zeros(
@@ -38,7 +37,7 @@ std::vector<float> ToFloats(const at::Tensor& leaf) {
 }
 
 absl::StatusOr<std::vector<float>> ReadVector(const SafetensorsReader& file,
-                                              std::string_view name,
+                                              const char* name,
                                               int64_t size) {
   for (const WeightTensor& tensor : file.tensors()) {
     if (tensor.name != name || tensor.type != WeightType::kF32 ||
@@ -67,7 +66,7 @@ at::Tensor TrainableValueHead::Values(const at::Tensor& hidden) const {
 
 std::vector<std::pair<std::string, at::Tensor>> TrainableValueHead::Parameters()
     const {
-  return {{std::string(kWeightName), weight_}, {std::string(kBiasName), bias_}};
+  return {{kWeightName, weight_}, {kBiasName, bias_}};
 }
 
 ValueHead TrainableValueHead::Export() const {
@@ -87,8 +86,8 @@ absl::Status TrainableValueHead::Assign(const ValueHead& head) {
 
 absl::Status TrainableValueHead::Save(const std::string& path) const {
   const std::vector<WeightTensor> tensors = {
-      {.name = std::string(kWeightName), .shape = {weight_.numel()}},
-      {.name = std::string(kBiasName), .shape = {1}}};
+      {.name = kWeightName, .shape = {weight_.numel()}},
+      {.name = kBiasName, .shape = {1}}};
   ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> file,
                    SafetensorsWriter::Create(path, tensors));
   for (const at::Tensor& leaf : {weight_, bias_}) {
