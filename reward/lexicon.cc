@@ -14,14 +14,14 @@ namespace {
 constexpr uint64_t kMaxLineBytes = 4096;  // one word a line
 
 bool IsNumberSuffix(std::string_view suffix) {
-  return suffix.empty() || suffix == "s" || suffix == "st" || suffix == "nd" ||
-         suffix == "rd" || suffix == "th";
+  return suffix == "s" || suffix == "st" || suffix == "nd" || suffix == "rd" ||
+         suffix == "th";
 }
 
 bool IsNumber(std::string_view part) {
-  size_t digits = 0;
-  while (digits < part.size() && absl::ascii_isdigit(part[digits])) ++digits;
-  return digits > 0 && IsNumberSuffix(part.substr(digits));
+  if (part.empty() || !absl::ascii_isdigit(part.front())) return false;
+  const size_t end = part.find_first_not_of("0123456789,");
+  return end == std::string_view::npos || IsNumberSuffix(part.substr(end));
 }
 
 }  // namespace

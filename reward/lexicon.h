@@ -23,7 +23,7 @@ class Lexicon {
   explicit Lexicon(const std::vector<std::string>& entries);
 
   // Whether `part` (see WordParts) is a word: listed, the possessive of a
-  // listed word, or a number ("12", "1960s", "3rd").
+  // listed word, or a number ("12", "1,000", "1960s", "3rd").
   bool Knows(std::string_view part) const;
 
   size_t size() const { return words_.size(); }

@@ -122,7 +122,7 @@ class Checker {
     if (After() == '-') return DashIsRight(Before(), Near(2));
     if (Before() == '-') return DashIsRight(Near(-2), After());
     if (!IsWordChar(Before()) && !IsOneOf(Before(), ".)")) return false;
-    return IsWordChar(After()) || IsSuspended();
+    return IsWordChar(After()) || IsSuspended() || IsOpenRange();
   }
 
   static bool DashIsRight(char before, char after) {
@@ -137,6 +137,11 @@ class Checker {
            rest.starts_with(" to ");
   }
 
+  // "(1946-)"
+  bool IsOpenRange() const {
+    return absl::ascii_isdigit(Before()) && After() == ')';
+  }
+
   std::string_view BracketFault() {
     if (text_[at_] == '(') {
       ++depth_;
@@ -145,8 +150,8 @@ class Checker {
       return right ? std::string_view() : kSpacingFault;
     }
     if (--depth_ < 0) return kBracketFault;
-    const bool right =
-        EndsWord(Before()) && (After() == kEnd || IsOneOf(After(), " ,;.)'-"));
+    const bool right = (EndsWord(Before()) || Before() == '-') &&
+                       (After() == kEnd || IsOneOf(After(), " ,;.)'-"));
     return right ? std::string_view() : kSpacingFault;
   }
 

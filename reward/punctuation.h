@@ -19,7 +19,7 @@ namespace operant::reward {
 //   ( )        balanced, hugging what they hold; a space before, a space or a
 //              mark after
 //   -          between word characters; doubled as a dash, with a space on
-//              both sides or none; "short- or long-haired"
+//              both sides or none; "short- or long-haired"; "(1946-)"
 //   /          between word characters
 //   ' `        in a word ("dog's"), after a plural ("dogs'"), or as a pair of
 //              quotes around words

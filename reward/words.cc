@@ -3,7 +3,9 @@
 namespace operant::reward {
 namespace {
 
-constexpr std::string_view kPartSeparators = " ,;()-./`";
+// No comma: it stands inside a number, or at the end of a word.
+constexpr std::string_view kPartSeparators = " ;()-./`";
+constexpr std::string_view kPartEnds = ",'";
 
 std::string_view Strip(std::string_view piece, std::string_view marks) {
   const size_t first = piece.find_first_not_of(marks);
@@ -35,7 +37,7 @@ std::vector<std::string_view> Words(std::string_view text) {
 }
 
 std::vector<std::string_view> WordParts(std::string_view text) {
-  return Split(text, kPartSeparators, "'");
+  return Split(text, kPartSeparators, kPartEnds);
 }
 
 }  // namespace operant::reward

@@ -16,8 +16,8 @@ inline constexpr std::string_view kPunctuation = ",;()'-./`";
 //   "a well-known (u.s.) dog" -> a, well-known, u.s, dog
 std::vector<std::string_view> Words(std::string_view text);
 
-// The text split at spaces and at all punctuation except an apostrophe inside
-// a word: what a lexicon lists. Views into `text`.
+// The text split at spaces and at all punctuation except an apostrophe or a
+// comma inside a word ("1,000"): what a lexicon lists. Views into `text`.
 //   "a well-known (u.s.) dog's" -> a, well, known, u, s, dog's
 std::vector<std::string_view> WordParts(std::string_view text);
 

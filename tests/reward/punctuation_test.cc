@@ -28,7 +28,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "the dogs' tails", "called a 'prophet' by many",
                     "called a `prophet' by many", "either and/or both",
                     "the goddess (of love (and war))", "made by c. h. best",
-                    "diabetes (1891-1941)"));
+                    "diabetes (1891-1941)", "a physicist (1923-)"));
 
 struct Wrong {
   const char* text;
@@ -69,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"a dog,", "broken punctuation"},
                     Wrong{"a dog;", "broken punctuation"},
                     Wrong{"a dog -", "broken punctuation"},
+                    Wrong{"a (dog-)", "broken punctuation"},
                     Wrong{"a dog-", "broken punctuation"},
                     Wrong{"-dog cat", "broken punctuation"},
                     Wrong{"a --- b", "broken punctuation"},

@@ -19,8 +19,8 @@ Diagnosis Stopped(std::string_view text) {
 }
 
 TEST(LexiconTest, KnowsPartsPossessivesAndNumbers) {
-  for (const char* part :
-       {"dog", "dog's", "mother", "law", "e", "12", "1960s", "3rd", "1960's"}) {
+  for (const char* part : {"dog", "dog's", "mother", "law", "e", "12", "1,000",
+                           "1960s", "3rd", "1960's"}) {
     EXPECT_TRUE(Words().Knows(part)) << part;
   }
   for (const char* part : {"dogg", "dogs", "g's's", "12x", "'s", ""}) {
@@ -49,6 +49,7 @@ TEST(DiagnoseTest, LoopIsFoundInWordsAndInTheirParts) {
   EXPECT_TRUE(words.loop);
   EXPECT_FALSE(words.garbage);
   EXPECT_TRUE(Stopped("the dog-dog-dog").loop);
+  EXPECT_FALSE(Stopped("1,000,000,000 dogs").loop);
 }
 
 TEST(DiagnoseTest, UnknownWordIsGarbage) {

@@ -20,9 +20,9 @@ TEST(WordsTest, PunctuationAloneIsNoWord) {
 }
 
 TEST(WordPartsTest, SplitAtPunctuationButKeepInnerApostrophes) {
-  EXPECT_THAT(WordParts("a well-known (u.s.) dog's and/or dogs'"),
+  EXPECT_THAT(WordParts("a well-known (u.s.) dog's and/or 1,000 dogs'"),
               ElementsAre("a", "well", "known", "u", "s", "dog's", "and", "or",
-                          "dogs"));
+                          "1,000", "dogs"));
 }
 
 }  // namespace
