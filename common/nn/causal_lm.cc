@@ -1,0 +1,260 @@
+#include "common/nn/causal_lm.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "common/nn/training_ops.h"
+
+namespace operant {
+namespace {
+
+constexpr double kInitStd = 0.02;
+// The rotary table grows in steps of this many positions.
+constexpr int64_t kRotaryStep = 256;
+
+struct Linear {
+  at::Tensor weight;  // [out, in]
+  at::Tensor bias;    // [out], or undefined
+
+  at::Tensor operator()(const at::Tensor& x) const {
+    return at::linear(x, weight, bias);
+  }
+};
+
+// Several layers with one input as one product, outputs side by side.
+Linear Joined(std::initializer_list<Linear> layers) {
+  std::vector<at::Tensor> weights;
+  std::vector<at::Tensor> biases;
+  for (const Linear& layer : layers) {
+    weights.push_back(layer.weight);
+    if (layer.bias.defined()) biases.push_back(layer.bias);
+  }
+  return {at::cat(weights), biases.empty() ? at::Tensor() : at::cat(biases)};
+}
+
+struct Layer {
+  at::Tensor input_norm;
+  Linear q, k, v, o;
+  at::Tensor post_attention_norm;
+  Linear gate, up, down;
+};
+
+PackedSequences Pack(const at::Tensor& lengths) {
+  TORCH_CHECK(lengths.is_cpu() && lengths.scalar_type() == at::kLong &&
+                  lengths.dim() == 1,
+              "lengths must be [B] int64 on the CPU");
+  PackedSequences sequences;
+  sequences.begin.reserve(lengths.size(0) + 1);
+  const auto* length = lengths.data_ptr<int64_t>();
+  for (int64_t b = 0; b < lengths.size(0); ++b) {
+    TORCH_CHECK(length[b] > 0, "a sequence is empty");
+    sequences.begin.push_back(sequences.begin.back() + length[b]);
+    sequences.longest = std::max(sequences.longest, length[b]);
+  }
+  return sequences;
+}
+
+// Index of each real position in the flattened [B, L] batch.
+at::Tensor RealPositions(const PackedSequences& sequences, int64_t width) {
+  at::Tensor index = at::empty({sequences.rows()}, at::kLong);
+  auto* out = index.data_ptr<int64_t>();
+  for (int64_t b = 0; b < sequences.count(); ++b) {
+    const int64_t length = sequences.begin[b + 1] - sequences.begin[b];
+    for (int64_t i = 0; i < length; ++i) *out++ = b * width + i;
+  }
+  return index;
+}
+
+bool IsResidualOutput(const std::string& name) {
+  return name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+}
+
+class CausalLmModule final : public CausalLm {
+ public:
+  CausalLmModule(const ModelConfig& config, Device device);
+
+  void InitRandom(uint64_t seed) override;
+  void Load(const WeightImage& weights) override;
+  WeightImage Export() const override;
+  at::Tensor Hidden(const TokenBatch& batch) override;
+  at::Tensor Logits(const at::Tensor& hidden) override {
+    return at::linear(hidden, Head());
+  }
+  std::pair<at::Tensor, at::Tensor> LogProbs(const at::Tensor& hidden,
+                                             const at::Tensor& targets,
+                                             double temperature,
+                                             bool entropy_gradient) override {
+    return TokenLogProbs(hidden, Head(), targets,
+                         {temperature, entropy_gradient});
+  }
+  std::vector<std::pair<std::string, at::Tensor>> Parameters() override {
+    return parameters_;
+  }
+  const ModelConfig& config() const override { return config_; }
+
+ private:
+  // Hands out the parameters in canonical order while the layers are wired.
+  class Cursor;
+
+  const at::Tensor& Head() const {
+    return config_.tie_word_embeddings ? embedding_ : head_;
+  }
+  at::Tensor Attend(const Layer& layer, const at::Tensor& x,
+                    const PackedSequences& sequences) const;
+  void EnsureRotary(int64_t positions);
+
+  ModelConfig config_;
+  at::Device device_;
+  std::vector<std::pair<std::string, at::Tensor>> parameters_;
+  at::Tensor embedding_;  // [V, D]
+  std::vector<Layer> layers_;
+  at::Tensor final_norm_;  // [D]
+  at::Tensor head_;        // [V, D]; undefined if tied
+  RotaryTable rotary_;
+};
+
+class CausalLmModule::Cursor {
+ public:
+  explicit Cursor(const CausalLmModule& module)
+      : next_(module.parameters_.begin()) {}
+
+  at::Tensor Take() { return (next_++)->second; }
+  Linear TakeLinear(bool bias) {
+    at::Tensor weight = Take();
+    return {weight, bias ? Take() : at::Tensor()};
+  }
+
+ private:
+  std::vector<std::pair<std::string, at::Tensor>>::const_iterator next_;
+};
+
+CausalLmModule::CausalLmModule(const ModelConfig& config, Device device)
+    : config_(config), device_(device == Device::kCuda ? at::kCUDA : at::kCPU) {
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+  for (const TensorShape& tensor : ExpectedTensors(config)) {
+    parameters_.emplace_back(
+        tensor.name, at::zeros(tensor.shape, options).set_requires_grad(true));
+  }
+  Cursor cursor(*this);
+  embedding_ = cursor.Take();
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    Layer& layer = layers_.emplace_back();
+    layer.input_norm = cursor.Take();
+    layer.q = cursor.TakeLinear(config.attention_bias);
+    layer.k = cursor.TakeLinear(config.attention_bias);
+    layer.v = cursor.TakeLinear(config.attention_bias);
+    layer.o = cursor.TakeLinear(config.attention_output_bias);
+    layer.post_attention_norm = cursor.Take();
+    layer.gate = cursor.TakeLinear(config.mlp_bias);
+    layer.up = cursor.TakeLinear(config.mlp_bias);
+    layer.down = cursor.TakeLinear(config.mlp_bias);
+  }
+  final_norm_ = cursor.Take();
+  if (!config.tie_word_embeddings) head_ = cursor.Take();
+}
+
+void CausalLmModule::InitRandom(uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const double residual_std =
+      kInitStd /
+      std::sqrt(2.0 * static_cast<double>(config_.num_hidden_layers));
+  for (auto& [name, parameter] : parameters_) {
+    if (name.ends_with(".bias")) {
+      parameter.zero_();
+    } else if (parameter.dim() == 1) {
+      parameter.fill_(1);
+    } else {
+      const double std = IsResidualOutput(name) ? residual_std : kInitStd;
+      parameter.copy_(
+          at::empty(parameter.sizes(), at::kFloat).normal_(0, std, generator));
+    }
+  }
+}
+
+void CausalLmModule::Load(const WeightImage& weights) {
+  const at::NoGradGuard no_grad;
+  TORCH_CHECK(weights.tensors().size() == parameters_.size(),
+              "the weights are of another model");
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const WeightTensor& tensor = weights.tensors()[i];
+    TORCH_CHECK(tensor.name == parameters_[i].first &&
+                    parameters_[i].second.sizes() == tensor.shape &&
+                    tensor.type == WeightType::kF32,
+                "the weights are of another model: ", tensor.name);
+    // from_blob wants a mutable pointer; it is only read.
+    auto* data = const_cast<std::byte*>(weights.data(tensor));
+    parameters_[i].second.copy_(at::from_blob(data, tensor.shape, at::kFloat));
+  }
+}
+
+WeightImage CausalLmModule::Export() const {
+  const at::NoGradGuard no_grad;
+  WeightImage image = WeightImage::ForModel(config_, WeightType::kF32);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const WeightTensor& tensor = image.tensors()[i];
+    at::from_blob(image.data(tensor), tensor.shape, at::kFloat)
+        .copy_(parameters_[i].second);
+  }
+  return image;
+}
+
+void CausalLmModule::EnsureRotary(int64_t positions) {
+  TORCH_CHECK(positions <= config_.max_position_embeddings, "a sequence of ",
+              positions, " tokens is longer than the model's ",
+              config_.max_position_embeddings);
+  if (rotary_.cos.defined() && rotary_.cos.size(0) >= positions) return;
+  const int64_t rounded =
+      (positions + kRotaryStep - 1) / kRotaryStep * kRotaryStep;
+  const RotaryTable table =
+      MakeRotaryTable(rounded, config_.head_dim, config_.rope_theta);
+  rotary_ = {table.cos.to(device_), table.sin.to(device_)};
+}
+
+at::Tensor CausalLmModule::Attend(const Layer& layer, const at::Tensor& x,
+                                  const PackedSequences& sequences) const {
+  const at::Tensor qkv = Joined({layer.q, layer.k, layer.v})(x);
+  return layer.o(
+      PackedAttention(qkv, rotary_, sequences,
+                      {config_.num_attention_heads, config_.num_key_value_heads,
+                       config_.head_dim}));
+}
+
+at::Tensor CausalLmModule::Hidden(const TokenBatch& batch) {
+  const PackedSequences sequences = Pack(batch.lengths);
+  TORCH_CHECK(batch.tokens.dim() == 2 &&
+                  batch.tokens.size(0) == sequences.count() &&
+                  batch.tokens.size(1) >= sequences.longest,
+              "tokens must be [B, L] for B lengths up to L");
+  EnsureRotary(sequences.longest);
+  const at::Tensor index = RealPositions(sequences, batch.tokens.size(1));
+  const at::Tensor tokens = batch.tokens.reshape({-1}).index_select(
+      0, index.to(batch.tokens.device()));
+  const double epsilon = config_.rms_norm_eps;
+
+  at::Tensor x = at::embedding(embedding_, tokens.to(device_));  // [N, D]
+  at::Tensor h = RmsNorm(x, layers_[0].input_norm, epsilon);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    const at::Tensor attended = Attend(layer, h, sequences);
+    std::tie(x, h) =
+        AddRmsNorm(x, attended, layer.post_attention_norm, epsilon);
+    const at::Tensor mixed =
+        layer.down(SwiGlu(Joined({layer.gate, layer.up})(h)));
+    const at::Tensor& next_norm =
+        i + 1 < layers_.size() ? layers_[i + 1].input_norm : final_norm_;
+    std::tie(x, h) = AddRmsNorm(x, mixed, next_norm, epsilon);
+  }
+  return h;
+}
+
+}  // namespace
+
+std::unique_ptr<CausalLm> CausalLm::Create(const ModelConfig& config,
+                                           Device device) {
+  return std::make_unique<CausalLmModule>(config, device);
+}
+
+}  // namespace operant
