@@ -1,0 +1,49 @@
+#include <memory>
+
+#include "cli/config_flags.h"
+#include "cli/serving_flags.h"
+#include "cli/verbs.h"
+#include "common/base/shutdown.h"
+#include "common/base/status_macros.h"
+#include "reward/reward_process.h"
+
+namespace operant::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "\nServes a built-in scorer (reward.scorer) behind the public contract,\n"
+    "proto/operant/v1/reward.proto. A server of your own, in any language,\n"
+    "takes its place: examples/ has one in Python.\n"
+    "\nExample:\n"
+    "  operant reward --listen 127.0.0.1:50061 reward.scorer=wellformed \\\n"
+    "      reward.lexicon=lexicon.txt\n";
+
+struct Flags {
+  ConfigFlags config;
+  ServingFlags serving;
+};
+
+absl::StatusOr<ExitCode> Serve(const Flags& flags) {
+  ASSIGN_OR_RETURN(const v1::RunConfig config,
+                   LoadFor(flags.config, ConfigUse::kReward));
+  InitLoggingAs("reward", 0, config.log());
+  InstallShutdownHandlers();
+  return reward::RunRewardServer({.config = config.reward(),
+                                  .listen = flags.serving.listen,
+                                  .metrics = flags.serving.http,
+                                  .announce_path = flags.serving.announce});
+}
+
+}  // namespace
+
+void AddRewardVerb(CLI::App& app, Action& action) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("reward", "Serve a built-in scorer");
+  AddConfigFlags(*verb, flags->config);
+  AddServingFlags(*verb, flags->serving);
+  verb->footer(kFooter);
+  verb->callback(
+      [flags, &action] { action = [flags] { return Serve(*flags); }; });
+}
+
+}  // namespace operant::cli
