@@ -1,0 +1,56 @@
+#include "common/nn/inference_model.h"
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/nn/cpu_kernels.h"
+#include "common/nn/inference_engines.h"
+
+namespace operant {
+namespace {
+
+absl::Status CheckOptions(const InferenceModel::Options& options) {
+  if (options.slots < 1 || options.threads < 1 || options.max_positions < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "inference options: slots=", options.slots,
+        ", threads=", options.threads,
+        ", max_positions=", options.max_positions,
+        ", expected slots and threads of at least 1 and no negative number"));
+  }
+  if (options.device == Device::kCuda && !CudaAvailable()) {
+    return absl::FailedPreconditionError(
+        "device=cuda, expected a usable CUDA device in this build and machine; "
+        "use device=cpu or a CUDA build");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Device> ParseDevice(std::string_view name) {
+  const bool cuda = name == "cuda" || (name == "auto" && CudaAvailable());
+  if (!cuda && name != "cpu" && name != "auto") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "device=", std::string(name), ", expected auto, cpu or cuda"));
+  }
+  InferenceModel::Options options;
+  options.device = cuda ? Device::kCuda : Device::kCpu;
+  RETURN_IF_ERROR(CheckOptions(options));
+  return options.device;
+}
+
+// The CPU kernels compute in fp32 only; bf16 goes through LibTorch.
+absl::StatusOr<std::unique_ptr<InferenceModel>> InferenceModel::Create(
+    const ModelConfig& config, const Options& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  if (options.device == Device::kCpu && !options.force_aten &&
+      options.compute == ComputeType::kFp32) {
+    return CreateCpuInference(config, options, BestCpuKernels());
+  }
+  return CreateAtenInference(config, options);
+}
+
+}  // namespace operant
