@@ -79,8 +79,9 @@ absl::Status CheckInfo(const v1::GetInfoResponse& info) {
 }
 
 std::string Printable(const std::string& text) {
+  // Escaping never shortens: one byte more than is shown tells of a cut.
   const std::string escaped =
-      absl::CHexEscape(text.substr(0, kMaxPrintedBytes));
+      absl::CHexEscape(text.substr(0, kMaxPrintedBytes + 1));
   return escaped.size() <= kMaxPrintedBytes
              ? escaped
              : escaped.substr(0, kMaxPrintedBytes) + "...";
