@@ -13,7 +13,7 @@ namespace operant {
 
 // One row. Ids are given or encoded from the text, without BOS.
 struct PromptRow {
-  std::string prompt;
+  std::string prompt;    // as given: "" if only ids are, never cut
   std::string response;  // empty in prompt files
   std::vector<int32_t> prompt_token_ids;
   std::vector<int32_t> response_token_ids;
@@ -31,6 +31,9 @@ struct DatasetOptions {
   Overlong overlong = Overlong::kError;
   // Appended to encoded response text (the end-of-sequence id); -1: nothing.
   int32_t response_suffix_id = -1;
+  // Whether texts never become special tokens (see Tokenizer::Encode): for
+  // files whose author is not trusted.
+  bool plain_text = false;
 };
 
 // Rows `{prompt, response}` as text or `{prompt_token_ids,
