@@ -1,0 +1,33 @@
+// Reads WordNet 3.0's database files (see wndb(5WN)).
+#ifndef OPERANT_COMMON_TEXT_WORDNET_ENTRIES_H_
+#define OPERANT_COMMON_TEXT_WORDNET_ENTRIES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace operant {
+
+// A lemma in the first, most frequent, of its senses.
+struct WordnetEntry {
+  std::string headword;
+  std::string part_of_speech;  // noun, verb, adjective, adverb
+  std::string definition;      // the gloss without its example sentences
+};
+
+struct WordnetEntries {
+  // Single words in lower-case letters, by part of speech and alphabet.
+  std::vector<WordnetEntry> entries;
+  // Every word of every gloss and lemma, lower-case, sorted. Words are parted
+  // at whatever is no letter or digit, but for an apostrophe within.
+  std::vector<std::string> lexicon;
+};
+
+// `folder` holds data.noun, index.noun and so on. Errors: NotFound, naming the
+// package; DataLoss, naming file and line.
+absl::StatusOr<WordnetEntries> ReadWordnet(const std::string& folder);
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_TEXT_WORDNET_ENTRIES_H_
