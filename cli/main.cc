@@ -20,12 +20,15 @@ constexpr const char* kFooter =
     "interrupted.\n";
 
 void AddVerbs(CLI::App& app, Action& action) {
+  AddDemoVerb(app, action);
   AddTrainVerb(app, action);
+  AddSftVerb(app, action);
   AddLearnerVerb(app, action);
   AddRolloutVerb(app, action);
   AddRewardVerb(app, action);
   AddGenerateVerb(app, action);
   AddLogprobsVerb(app, action);
+  AddDataVerb(app, action);
   AddConfigVerb(app, action);
   AddProbeVerb(app, action);
   AddVersionVerb(app, action);
