@@ -15,6 +15,7 @@
 # Debian's packages need root or sudo; when they are all installed, neither is
 # asked for. Everything else goes into .deps/ of this checkout.
 set -euo pipefail
+export PIP_ROOT_USER_ACTION=ignore
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TORCH_VERSION=2.11.0
@@ -146,20 +147,25 @@ install_torch() {
   mv "$staging" "$DEPS/python"
 }
 
-# A virtual environment with pinned packages, kept apart from LibTorch's.
+# A virtual environment with pinned packages. torch is the wheel that LibTorch
+# comes from; stand-ins for CUDA's libraries let Python import it without a GPU.
 install_oracle() {
-  local requirements=tests/oracle/requirements.txt
-  if cmp -s "$requirements" "$DEPS/oracle/.installed"; then
+  local requirements=tests/oracle/requirements.txt oracle="$DEPS/oracle"
+  local torch=${TORCH_DIR:-$DEPS/python/torch}
+  if cmp -s "$requirements" "$oracle/.installed"; then
     say "the oracles' Python environment is in .deps/oracle"
     return
   fi
   choose_python
-  say "installing the oracles' Python packages into .deps/oracle (3 GB)"
-  rm -rf "$DEPS/oracle"
-  "$PYTHON" -m venv "$DEPS/oracle"
-  "$DEPS/oracle/bin/pip" install --quiet --disable-pip-version-check \
+  say "installing the oracles' Python packages into .deps/oracle"
+  rm -rf "$oracle"
+  "$PYTHON" -m venv "$oracle"
+  "$oracle/bin/pip" install --quiet --disable-pip-version-check --no-deps \
     --requirement "$requirements"
-  cp "$requirements" "$DEPS/oracle/.installed"
+  dirname "$(realpath "$torch")" > \
+    "$(echo "$oracle"/lib/python3*/site-packages)/torch.pth"
+  "$oracle/bin/python" tests/oracle/cuda_stubs.py "$torch" "$oracle/stubs"
+  cp "$requirements" "$oracle/.installed"
 }
 
 main() {

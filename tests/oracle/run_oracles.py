@@ -8,6 +8,7 @@ only if they agree. None may be skipped: one that cannot run has failed.
 """
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,6 +18,15 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 TIMEOUT_SECONDS = 1200
 
 
+def environment():
+    """Ours, with the stand-ins that let torch be imported without CUDA."""
+    stubs = pathlib.Path(sys.prefix) / "stubs"
+    paths = [str(stubs)] if stubs.is_dir() else []
+    paths += filter(None, [os.environ.get("LD_LIBRARY_PATH")])
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(paths),
+            "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
 def run(oracle, build_dir):
     """Runs one oracle; returns whether it agreed."""
     started = time.monotonic()
@@ -24,8 +34,8 @@ def run(oracle, build_dir):
     command = [sys.executable, str(oracle), "--build-dir", str(build_dir)]
     try:
         agreed = subprocess.run(
-            command, cwd=FOLDER.parent.parent, timeout=TIMEOUT_SECONDS
-        ).returncode == 0
+            command, cwd=FOLDER.parent.parent, env=environment(),
+            timeout=TIMEOUT_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"no result after {TIMEOUT_SECONDS} s")
         agreed = False
