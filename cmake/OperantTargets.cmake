@@ -35,6 +35,9 @@ endfunction()
 function(operant_use_torch name)
   target_link_libraries(${name} PUBLIC operant_torch)
   target_precompile_headers(${name} REUSE_FROM operant_torch_pch)
+  # A program would be compiled with -fPIE, which the header was not; the last
+  # flag wins.
+  target_compile_options(${name} PRIVATE -fPIC)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${name} PRIVATE -fpch-preprocess)
   endif()
