@@ -22,6 +22,7 @@ void AddRewardVerb(CLI::App& app, Action& action);
 void AddSftVerb(CLI::App& app, Action& action);
 void AddDemoVerb(CLI::App& app, Action& action);
 void AddDataVerb(CLI::App& app, Action& action);
+void AddEvalVerb(CLI::App& app, Action& action);
 void AddGenerateVerb(CLI::App& app, Action& action);
 void AddLogprobsVerb(CLI::App& app, Action& action);
 void AddConfigVerb(CLI::App& app, Action& action);
