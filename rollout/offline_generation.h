@@ -18,7 +18,7 @@
 
 namespace operant::rollout {
 
-// One response. Of the trajectory's fields.
+// One response; the fields are those of Trajectory.
 struct OfflineResponse {
   std::vector<int32_t> token_ids;  // includes the stop token
   std::vector<float> logprobs;     // as in Trajectory.response_logprobs

@@ -52,18 +52,29 @@ class Sampler {
                                       const Sampling& sampling, float uniform);
 
  private:
-  SampledToken DrawFromAll(std::span<const float> logits, float inverse_t,
-                           float uniform);
-  SampledToken DrawFromSome(std::span<const float> logits,
-                            const Sampling& sampling, float uniform);
-  void KeepTopK(std::span<const float> logits, int32_t top_k);
-  void KeepTopP(float top_p);
+  struct Draw {
+    std::span<const float> logits;
+    float inverse_t;
+    double total;  // of weights_
+    float uniform;
+  };
+
+  // The token with its log-probability among tokens whose weights sum to
+  // `total`.
+  SampledToken Scored(const Draw& draw, int32_t id, double total) const;
+  SampledToken DrawFromAll(const Draw& draw) const;
+  SampledToken DrawFromSome(const Draw& draw, const Sampling& sampling);
+  // Fills ids_ with the top_k (0: all) most likely ids.
+  void RankIds(std::span<const float> logits, int32_t top_k);
+  // How many of ranked_ are the shortest prefix that holds top_p of its sum.
+  size_t CountTopP(float top_p) const;
 
   const CpuKernels& kernels_;
-  float max_ = 0;               // of the row
-  std::vector<float> weights_;  // exp((logit - max) / T), by id or by rank
-  std::vector<float> sums_;     // of consecutive runs of weights_
+  float max_ = 0;               // logit of the row
+  std::vector<float> weights_;  // exp((logit - max) / T), by id
+  std::vector<float> sums_;     // of runs of weights_
   std::vector<int32_t> ids_;    // candidates, most likely first
+  std::vector<float> ranked_;   // their weights
 };
 
 }  // namespace operant::rollout
