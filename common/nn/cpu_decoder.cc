@@ -67,8 +67,8 @@ void CpuDecoder::Attention(const CpuLayer& layer, int64_t index,
                            KvCache& cache) {
   NormaliseRows(layer.attention_norm);
   Multiply(layer.qkv, normalised_.data(), count(), qkv_.data(), false);
-  // Row by row, while its part of the cache is near. Rows of one sequence are in
-  // the order of their positions, so what a row attends to is stored.
+  // Row by row, while its part of the cache is near. Rows of one sequence are
+  // in the order of their positions, so what a row attends to is stored.
   for (int64_t row = 0; row < count(); ++row) {
     StoreKeyValue(index, row, cache);
     Attend(index, row, cache);
