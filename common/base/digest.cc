@@ -5,6 +5,10 @@
 
 #include "openssl/evp.h"
 #include "xxhash.h"
+#if defined(__x86_64__)
+// Picks AVX2 or AVX-512 when the program runs: two to three times as fast.
+#include "xxh_x86dispatch.h"
+#endif
 
 namespace operant {
 namespace {
