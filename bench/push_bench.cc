@@ -31,6 +31,7 @@
 #include "common/base/status_macros.h"
 #include "common/nn/weight_rpc.h"
 #include "common/nn/weight_stream.h"
+#include "rollout/transfer_memory.h"
 #include "rollout/weight_loader.h"
 #include "rollout/weight_service.h"
 
@@ -158,6 +159,7 @@ class IdleEngine : public rollout::GenerationEngine {
 int RunWorker(int listener) {
   const int parent = accept(listener, nullptr, nullptr);
   Check(parent >= 0, "accept");
+  rollout::KeepTransferMemory();
   InitLogging({.role = "rollout", .level = LogLevel::kWarning});
   IdleEngine engine;
   const auto metrics = MetricRegistry::Create();

@@ -19,6 +19,7 @@
 #include "common/nn/model_config.h"
 #include "rollout/coordinator_client.h"
 #include "rollout/rollout_service.h"
+#include "rollout/transfer_memory.h"
 #include "rollout/weight_fetcher.h"
 #include "rollout/weight_loader.h"
 #include "rollout/weight_service.h"
@@ -272,6 +273,7 @@ class Worker {
 }  // namespace
 
 absl::StatusOr<ExitCode> RunRolloutWorker(const WorkerOptions& options) {
+  KeepTransferMemory();
   return Worker(options).Run();
 }
 

@@ -72,8 +72,12 @@ class PushCall final : public RawClientReactor {
   void OnReadDone(bool ok) override { answered_ = ok; }
 
   void OnDone(const grpc::Status& status) override {
-    done_(Answer(FromGrpcStatus(status)));
+    absl::StatusOr<v1::PushResponse> answer = Answer(FromGrpcStatus(status));
+    const auto done = std::move(done_);
+    // First the call and its hold on the channel: whoever waits for `done` may
+    // take the channel down next.
     delete this;
+    done(std::move(answer));
   }
 
   absl::StatusOr<v1::PushResponse> Answer(const absl::Status& status) {
