@@ -25,7 +25,7 @@ absl::Status Malformed(std::string_view text) {
 }
 
 bool IsInBrackets(std::string_view host) {
-  return host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return host.size() >= 2 && host.front() == '[' && host.back() == ']';
 }
 
 // errno of binding a socket to `info`; 0 if that works.
@@ -39,6 +39,12 @@ int BindError(const addrinfo& info) {
   const int error = ok ? 0 : errno;
   close(fd);
   return error;
+}
+
+absl::Status NotOurs(const HostPort& address, const char* why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot listen: address=", address.ToString(), " (", why,
+                   "), expected an address of this machine"));
 }
 
 }  // namespace
@@ -76,43 +82,39 @@ bool IsLoopback(const std::string& host) {
   return host == "localhost";
 }
 
-absl::Status WhyListenFailed(const HostPort& address) {
-  const std::string where = absl::StrCat("address=", address.ToString());
+absl::Status CheckCanListen(const HostPort& address) {
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
   const int lookup = getaddrinfo(
       address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
-  if (lookup != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot listen: ", where, " (", gai_strerror(lookup),
-                     "), expected an address of this machine"));
-  }
+  if (lookup != 0) return NotOurs(address, gai_strerror(lookup));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found,
                                                                  &freeaddrinfo);
   const int error = BindError(*found);
   switch (error) {
     case 0:
-      return absl::UnavailableError(absl::StrCat("cannot listen: ", where,
-                                                 " was taken for a moment; "
-                                                 "try again"));
+      return absl::OkStatus();
     case EADDRINUSE:
       return absl::FailedPreconditionError(
-          absl::StrCat("cannot listen: ", where,
-                       ", expected a free port but "
-                       "it is in use; stop its owner or choose another (0: "
-                       "any free one)"));
+          absl::StrCat("cannot listen: address=", address.ToString(),
+                       " is in use, expected a free port; stop its owner or "
+                       "choose another (0: any free one)"));
     case EACCES:
       return absl::PermissionDeniedError(
-          absl::StrCat("cannot listen: ", where,
-                       ", expected a port this user "
-                       "may open; choose one above 1023"));
+          absl::StrCat("cannot listen: address=", address.ToString(),
+                       ", expected a port this user may open; choose one "
+                       "above 1023"));
     default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("cannot listen: ", where, " (", strerror(error),
-                       "), expected an address of this machine"));
+      return NotOurs(address, strerror(error));
   }
+}
+
+absl::Status LostPort(const HostPort& address) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("cannot listen: address=", address.ToString(),
+                   " was taken a moment ago; try again or choose another"));
 }
 
 }  // namespace operant

@@ -23,10 +23,13 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 // 127.0.0.0/8, ::1 or "localhost". No name is looked up.
 bool IsLoopback(const std::string& host);
 
-// Why nothing could listen on `address`, found out by trying to:
+// Whether something could listen on `address` now, found out by trying to:
 // FailedPrecondition (in use), PermissionDenied, InvalidArgument (no address
-// of this machine), Unavailable (free by now: try again).
-absl::Status WhyListenFailed(const HostPort& address);
+// of this machine). Port 0 asks for the host alone.
+absl::Status CheckCanListen(const HostPort& address);
+
+// For a port that was lost between CheckCanListen and its use.
+absl::Status LostPort(const HostPort& address);
 
 }  // namespace operant
 

@@ -153,7 +153,7 @@ void CheckUnfilteredSampling(const v1::RolloutSection& rollout,
 std::string NearestDivisors(uint64_t samples, uint64_t value) {
   uint64_t below = std::min(value, samples);
   while (below > 0 && samples % below != 0) --below;
-  uint64_t above = value;
+  uint64_t above = std::max<uint64_t>(value, 1);
   while (above < samples && samples % above != 0) ++above;
   if (above >= samples) above = samples;
   if (below == 0 || below == above) return absl::StrCat("nearest is ", above);

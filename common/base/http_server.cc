@@ -48,11 +48,12 @@ class HttpServerImpl : public HttpServer {
   }
 
   absl::Status Listen(HostPort address) {
+    RETURN_IF_ERROR(CheckCanListen(address));
     if (address.port == 0) {
       address.port = server_.bind_to_any_port(address.host);
-      if (address.port < 0) return WhyListenFailed({address.host, 0});
+      if (address.port < 0) return LostPort(address);
     } else if (!server_.bind_to_port(address.host, address.port)) {
-      return WhyListenFailed(address);
+      return LostPort(address);
     }
     address_ = address.ToString();
     thread_ = std::thread([this] { server_.listen_after_bind(); });

@@ -98,7 +98,7 @@ std::string TextValue(const LogField& field) {
 // JSON has no NaN or infinity: they become strings.
 std::string JsonValue(const LogField& field) {
   const std::string& v = field.value;
-  const bool bare = !field.quoted && v.find("inf") == v.npos && v != "nan";
+  const bool bare = !field.quoted && v.find('n') == v.npos;  // nan, inf
   return bare ? v : JsonString(v);
 }
 

@@ -103,6 +103,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
     const Options& options) {
   ASSIGN_OR_RETURN(HostPort address, ParseHostPort(options.address));
   RETURN_IF_ERROR(CheckLoopback(address));
+  // Asked beforehand since gRPC would log a failure and not tell its cause.
+  RETURN_IF_ERROR(CheckCanListen(address));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetServerArguments(builder);
@@ -113,7 +115,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
     builder.RegisterService(service);
   }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) return WhyListenFailed(address);
+  if (server == nullptr || port == 0) return LostPort(address);
   address.port = port;
   return std::make_unique<RpcServerImpl>(std::move(server), address.ToString());
 }

@@ -1,0 +1,256 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/config.h"
+#include "common/base/config_limits.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace operant {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+using Overrides = std::vector<std::string>;
+
+const Overrides& BaseOf(ConfigUse use) {
+  static const auto& train = *new Overrides{
+      "model.path=/m", "data.prompts=p.jsonl", "learner.steps=10"};
+  static const auto& sft =
+      *new Overrides{"model.init=random", "data.sft=s.jsonl", "sft.out=/o"};
+  static const auto& eval =
+      *new Overrides{"model.path=/m", "data.eval_prompts=e.jsonl"};
+  static const auto& none = *new Overrides;
+  switch (use) {
+    case ConfigUse::kTrain:
+      return train;
+    case ConfigUse::kSft:
+      return sft;
+    case ConfigUse::kEval:
+      return eval;
+    default:
+      return none;
+  }
+}
+
+v1::RunConfig Resolved(const Overrides& overrides) {
+  auto config = LoadConfig({}, overrides);
+  EXPECT_TRUE(config.ok()) << config.status();
+  ResolveDefaults(*config);
+  return *config;
+}
+
+absl::Status Check(ConfigUse use, const Overrides& changes) {
+  Overrides overrides = BaseOf(use);
+  overrides.insert(overrides.end(), changes.begin(), changes.end());
+  return ValidateConfig(Resolved(overrides), use);
+}
+
+// The message of an expected InvalidArgument.
+std::string Faults(ConfigUse use, const Overrides& changes) {
+  const absl::Status status = Check(use, changes);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument)
+      << testing::PrintToString(changes);
+  return std::string(status.message());
+}
+
+TEST(ConfigDefaultsTest, AreThoseOfTheSchema) {
+  const v1::RunConfig config = Resolved({});
+  EXPECT_EQ(config.run().name(), "run");
+  EXPECT_EQ(config.run().seed(), 1u);
+  EXPECT_EQ(config.rollout().workers(), 1u);
+  EXPECT_EQ(config.rollout().queue_samples(), 65536u);
+  EXPECT_EQ(config.reward().on_error(), "fail");
+  EXPECT_EQ(config.reward().max_abs_score(), 1e6);
+  EXPECT_EQ(config.learner().minibatch_samples(), 512u);
+  EXPECT_EQ(config.ppo().kl_coefficient(), 0.02);
+  EXPECT_EQ(config.ppo().clip_high(), 0.28);
+  EXPECT_EQ(config.ppo().ratio_tolerance(), 1e-4);
+  EXPECT_EQ(config.eval().seed(), 20000u);
+  EXPECT_EQ(config.sft().adam_beta2(), 0.95);
+  EXPECT_EQ(config.log().samples_every_steps(), 10u);
+  EXPECT_EQ(config.model().hidden_size(), 0u) << "the folder tells";
+  EXPECT_EQ(config.tokenizer().path(), "");
+}
+
+TEST(ConfigDefaultsTest, SwitchesKeepTheirZeros) {
+  const v1::RunConfig config =
+      Resolved({"rollout.zero_workers=true", "ppo.no_kl=true"});
+  EXPECT_EQ(config.rollout().workers(), 0u);
+  EXPECT_EQ(config.ppo().kl_coefficient(), 0);
+}
+
+TEST(ConfigDefaultsTest, DerivedSizesFollowTheGivenOnes) {
+  const v1::RunConfig config =
+      Resolved({"model.init=random", "model.hidden_size=96",
+                "model.num_attention_heads=6", "learner.prompts_per_step=3",
+                "reward={deadline_ms: 7, endpoints: [a:1]}"});
+  EXPECT_EQ(config.model().head_dim(), 16u);
+  EXPECT_EQ(config.model().num_key_value_heads(), 6u);
+  EXPECT_EQ(config.data().max_prompt_tokens(), 64u);
+  EXPECT_EQ(config.learner().minibatch_samples(), 24u);
+  EXPECT_EQ(config.reward().endpoints(0).name(), "a:1");
+  EXPECT_EQ(config.reward().endpoints(0).weight(), 1);
+  EXPECT_EQ(config.reward().endpoints(0).deadline_ms(), 7u);
+}
+
+TEST(ConfigValidateTest, TheLeastOfEachVerbPasses) {
+  for (const ConfigUse use :
+       {ConfigUse::kTrain, ConfigUse::kSft, ConfigUse::kRollout,
+        ConfigUse::kReward, ConfigUse::kEval}) {
+    EXPECT_EQ(Check(use, {}), absl::OkStatus());
+  }
+}
+
+TEST(ConfigValidateTest, WhatAVerbNeedsIsRequired) {
+  const absl::Status train = ValidateConfig(Resolved({}), ConfigUse::kTrain);
+  EXPECT_THAT(std::string(train.message()),
+              AllOf(HasSubstr("3 faults"), HasSubstr("model.path: value"),
+                    HasSubstr("data.prompts: value"),
+                    HasSubstr("learner.steps: value")));
+  const absl::Status sft = ValidateConfig(Resolved({}), ConfigUse::kSft);
+  EXPECT_THAT(std::string(sft.message()),
+              AllOf(HasSubstr("data.sft"), HasSubstr("sft.out"),
+                    HasSubstr("model.init=random")));
+  const absl::Status eval = ValidateConfig(Resolved({}), ConfigUse::kEval);
+  EXPECT_THAT(std::string(eval.message()),
+              AllOf(HasSubstr("model.path"), HasSubstr("data.eval_prompts")));
+}
+
+TEST(ConfigValidateTest, MaxSecondsStandsInForSteps) {
+  EXPECT_EQ(
+      Check(ConfigUse::kTrain, {"learner.steps=~", "learner.max_seconds=60"}),
+      absl::OkStatus());
+}
+
+struct Refusal {
+  const char* change;
+  const char* expected;
+};
+
+TEST(ConfigValidateTest, TrainingRefuses) {
+  const Refusal table[] = {
+      {"rollout.top_p=0.9", "rollout.top_p: value 0.9, expected 1 for train"},
+      {"rollout.top_k=5", "rollout.top_k: value 5"},
+      {"rollout.temperature=-1", "rollout.temperature: value -1"},
+      {"model.init=random", "run operant sft first"},
+      {"data.max_prompt_tokens=9000", "= 9064; raise it"},
+      {"rollout.max_response_tokens=8193", "= 8193; raise it"},
+  };
+  for (const auto& [change, expected] : table) {
+    EXPECT_THAT(Faults(ConfigUse::kTrain, {change}), HasSubstr(expected));
+  }
+}
+
+TEST(ConfigValidateTest, FiltersAreFineOutsideTraining) {
+  EXPECT_EQ(Check(ConfigUse::kRollout, {"rollout.top_p=0.9"}),
+            absl::OkStatus());
+  EXPECT_EQ(Check(ConfigUse::kTrain, {"eval.top_p=0.9", "eval.top_k=5"}),
+            absl::OkStatus());
+}
+
+TEST(ConfigValidateTest, EveryVerbRefuses) {
+  const Refusal table[] = {
+      {"run.name=../x", "run.name: value ../x"},
+      {"run.name=.x", "run.name"},
+      {"model.init=randon", "did you mean \"random\"?"},
+      {"data.overlong=cut", "error or drop or left or right"},
+      {"rollout.device=gpu", "auto or cpu or cuda"},
+      {"learner.dtype=bf16", "learner.dtype: value bf16, expected fp32"},
+      {"learner.staleness=2", "a number in [0, 1]"},
+      {"learner.listen=everywhere", "learner.listen"},
+      {"ppo.gamma=1.5", "ppo.gamma: value 1.5, expected a number in (0, 1]"},
+      {"ppo.lambda=-0.1", "ppo.lambda"},
+      {"ppo.dual_clip=1", "a number in (1, inf)"},
+      {"ppo.clip_low=1", "a number in (0, 1)"},
+      {"ppo.train_fraction=1.01", "ppo.train_fraction"},
+      {"ppo={no_kl: true, kl_target: 1}", "ppo.kl_target"},
+      {"ppo={no_kl: true, kl_coefficient: 1}", "ppo.kl_coefficient"},
+      {"rollout={zero_workers: true, workers: 2}", "rollout.workers: value 2"},
+      {"rollout.workers=300", "at most rollout.max_workers=256"},
+      {"rollout.heartbeat_timeout_ms=500", "heartbeat_interval_ms=500"},
+      {"reward.on_error=value:", "reward.on_error"},
+      {"reward.on_error=value:nan", "reward.on_error"},
+      {"reward.on_error=ignore", "reward.on_error"},
+      {"reward.scorer=regex", "set reward.pattern"},
+      {"reward.endpoints=[{name: x}]", "reward.endpoints[0].address"},
+      {"reward.endpoints=['a:0']", "reward.endpoints[0].address"},
+      {"reward.endpoints=['a:1', 'a:1']", "reward.endpoints[1].name"},
+      {"learner.prompts_per_step=1000000", "of at most 16777216"},
+      {"stop.min_score=1", "stop.has_min_score"},
+  };
+  for (const auto& [change, expected] : table) {
+    EXPECT_THAT(Faults(ConfigUse::kRollout, {change}), HasSubstr(expected));
+  }
+}
+
+TEST(ConfigValidateTest, EveryVerbAllows) {
+  const char* table[] = {
+      "reward.on_error=value:-1.5",
+      "reward.on_error=drop",
+      "reward.endpoints=['dns:///rewards:50061', '[::1]:2']",
+      "reward={scorer: regex, pattern: a+}",
+      "rollout.zero_workers=true",
+      "ppo.kl_target=5",
+      "ppo.no_kl=true",
+      "stop={min_score: -1, has_min_score: true}",
+  };
+  for (const char* change : table) {
+    EXPECT_EQ(Check(ConfigUse::kRollout, {change}), absl::OkStatus()) << change;
+  }
+}
+
+TEST(ConfigValidateTest, AMinibatchThatDoesNotDivideNamesTheNearest) {
+  EXPECT_THAT(Faults(ConfigUse::kTrain, {"learner.minibatch_samples=100"}),
+              AllOf(HasSubstr("learner.prompts_per_step * "
+                              "learner.samples_per_prompt = 512"),
+                    HasSubstr("nearest are 64 and 128")));
+  EXPECT_THAT(Faults(ConfigUse::kTrain, {"learner.minibatch_samples=1000"}),
+              HasSubstr("nearest is 512"));
+  EXPECT_EQ(Check(ConfigUse::kTrain, {"learner.minibatch_samples=128"}),
+            absl::OkStatus());
+  v1::RunConfig unresolved = Resolved({});
+  unresolved.mutable_learner()->set_minibatch_samples(0);
+  EXPECT_THAT(
+      std::string(ValidateConfig(unresolved, ConfigUse::kRollout).message()),
+      HasSubstr("nearest is 1"));
+}
+
+TEST(ConfigValidateTest, SizesOfARandomModelMustFit) {
+  const Refusal table[] = {
+      {"model.num_attention_heads=3", "nearest are 126 and 129"},
+      {"model={init: random, hidden_size: 2, num_attention_heads: 3}",
+       "nearest is 3"},
+      {"model.num_key_value_heads=3", "a divisor of"},
+      {"model.head_dim=31", "an even number"},
+      {"model.num_hidden_layers=5000", "model.num_hidden_layers"},
+  };
+  for (const auto& [change, expected] : table) {
+    EXPECT_THAT(Faults(ConfigUse::kSft, {change}), HasSubstr(expected));
+  }
+  EXPECT_EQ(Check(ConfigUse::kSft,
+                  {"model.num_attention_heads=3", "model.head_dim=32"}),
+            absl::OkStatus());
+}
+
+TEST(ConfigValidateTest, AllFaultsAreReportedAtOnce) {
+  EXPECT_THAT(Faults(ConfigUse::kTrain,
+                     {"ppo.gamma=2", "ppo.lambda=2", "learner.staleness=9"}),
+              AllOf(HasSubstr("3 faults"), HasSubstr("ppo.gamma"),
+                    HasSubstr("ppo.lambda"), HasSubstr("learner.staleness")));
+}
+
+TEST(ConfigLimitsTest, IntervalsAreOpenOrClosed) {
+  using internal::IntervalHolds;
+  EXPECT_FALSE(IntervalHolds("(0, 1]", 0));
+  EXPECT_TRUE(IntervalHolds("(0, 1]", 1));
+  EXPECT_TRUE(IntervalHolds("[0, 1)", 0));
+  EXPECT_FALSE(IntervalHolds("[0, 1)", 1));
+  EXPECT_TRUE(IntervalHolds("[0, inf)", 1e300));
+  EXPECT_FALSE(IntervalHolds("[0, inf)", -1));
+}
+
+}  // namespace
+}  // namespace operant
