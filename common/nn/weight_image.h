@@ -62,7 +62,7 @@ class WeightImage {
 // A Hugging Face folder in memory.
 struct HfModel {
   ModelConfig config;
-  std::string config_json;  // byte for byte
+  std::string config_json;                     // byte for byte
   std::shared_ptr<const WeightImage> weights;  // fp32, canonical order
 };
 
