@@ -1,5 +1,5 @@
 // Proximal policy optimisation of whole responses: one equation, one function,
-// in the order in which the data flows. docs/algorithm.md is the map.
+// in the order in which the data flows, pure. docs/algorithm.md is the map.
 //
 //   symbol         name          shape   meaning
 //   a_t            tokens        [B, T]  the sampled token at response step t
@@ -24,8 +24,7 @@
 // hidden state at position P-1+t is s_t. It predicts a_t, so logp, entropy and
 // values of step t are all read there: positions P-1 .. P+T-2.
 //
-// Pure and stateless; tensors of one floating dtype and device. Nothing is
-// validated here: shape errors throw c10::Error.
+// Tensors are of one floating dtype and device; shape errors throw c10::Error.
 #ifndef OPERANT_LEARNER_PPO_MATH_H_
 #define OPERANT_LEARNER_PPO_MATH_H_
 
@@ -44,9 +43,9 @@ struct TokenMean {
 };
 at::Tensor MeanOver(const TokenMean& mean, const at::Tensor& terms);  // scalar
 
-// Ziegler et al. arXiv 1909.08593, Eq. 2, spread over tokens:
+// Ziegler arXiv 1909.08593, Eq. 2, by token (the sum over t is the equation):
 //   r_t = -beta (log pi(a_t|s_t) - log pi_ref(a_t|s_t)) + [t is last] score
-// score [B] -> [B, T]. Deviations: none in the sum over t.
+// score [B] -> [B, T]. Deviations: none.
 at::Tensor KlPenalizedRewards(const at::Tensor& score, const at::Tensor& logp,
                               const at::Tensor& ref_logp,
                               const at::Tensor& mask, double beta);
@@ -59,8 +58,7 @@ at::Tensor TdResiduals(const at::Tensor& rewards, const at::Tensor& values,
                        double gamma);
 
 struct Discount {
-  double gamma = 1;
-  double lambda = 0.95;
+  double gamma = 1, lambda = 0.95;
 };
 struct AdvantageEstimate {
   at::Tensor advantages;  // [B, T]
@@ -94,8 +92,7 @@ at::Tensor ClippedPolicyLoss(const at::Tensor& ratio,
                              const at::Tensor& advantages,
                              const TokenMean& mean, const PolicyClip& clip);
 
-// Shares of tokens that the clip holds: where the clipped term is the minimum,
-// so that the gradient is 0.
+// Shares of tokens that the clip holds, so that their gradient is 0.
 struct ClipShares {
   at::Tensor low;   // A < 0 and ratio < 1 - low
   at::Tensor high;  // A > 0 and ratio > 1 + high
