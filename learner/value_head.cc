@@ -37,8 +37,7 @@ std::vector<float> ToFloats(const at::Tensor& leaf) {
 }
 
 absl::StatusOr<std::vector<float>> ReadVector(const SafetensorsReader& file,
-                                              const char* name,
-                                              int64_t size) {
+                                              const char* name, int64_t size) {
   for (const WeightTensor& tensor : file.tensors()) {
     if (tensor.name != name || tensor.type != WeightType::kF32 ||
         tensor.shape != std::vector<int64_t>{size}) {
