@@ -32,13 +32,24 @@ function(operant_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
+# Gives `name` LibTorch. Only sources that include torch/torch.h load the
+# precompiled header: it is hundreds of megabytes, and reading it costs the
+# others more than all they compile.
 function(operant_use_torch name)
   target_link_libraries(${name} PUBLIC operant_torch)
   target_precompile_headers(${name} REUSE_FROM operant_torch_pch)
   # A program would be compiled with -fPIE, which the header was not; the last
   # flag wins.
   target_compile_options(${name} PRIVATE -fPIC)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${name} PRIVATE -fpch-preprocess)
-  endif()
+  get_target_property(sources ${name} SOURCES)
+  foreach(source IN LISTS sources)
+    file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/${source}" uses REGEX "#include <torch/torch.h>")
+    if(uses)
+      if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        set_property(SOURCE ${source} APPEND PROPERTY COMPILE_OPTIONS -fpch-preprocess)
+      endif()
+    else()
+      set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+  endforeach()
 endfunction()
