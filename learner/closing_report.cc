@@ -110,6 +110,14 @@ absl::Status ClosingReport::AddRaw(std::span<const EvaluatedResponse> responses,
   return directory_->MergeResult(patch.dump());
 }
 
+absl::Status ClosingReport::AddDetectorCheck(double false_positive_rate) {
+  std::printf("  real held-out responses called haywire: %.2f %%\n\n",
+              100 * false_positive_rate);
+  std::fflush(stdout);
+  const json patch = {{"detector_false_positive", false_positive_rate}};
+  return directory_->MergeResult(patch.dump());
+}
+
 absl::Status ClosingReport::AddTrained(
     std::span<const EvaluatedResponse> responses,
     const EvaluationSummary& summary, double seconds) {

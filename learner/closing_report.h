@@ -27,6 +27,8 @@ class ClosingReport {
   // result.json: raw, seconds.eval_raw; samples/eval_raw.jsonl.
   absl::Status AddRaw(std::span<const EvaluatedResponse> responses,
                       const EvaluationSummary& summary, double seconds);
+  // result.json: detector_false_positive.
+  absl::Status AddDetectorCheck(double false_positive_rate);
   // result.json: trained, kl_per_response, seconds.eval_trained.
   absl::Status AddTrained(std::span<const EvaluatedResponse> responses,
                           const EvaluationSummary& summary, double seconds);

@@ -37,6 +37,10 @@ at::Tensor PaddedMask(const Experience& experience) {
   return mask;
 }
 
+at::Tensor WeightColumn(const Experience& experience) {
+  return torch::tensor(experience.weights, at::kFloat).unsqueeze(1);
+}
+
 at::Tensor Padded(const Experience& experience,
                   const std::vector<float>& field) {
   const int64_t columns = LongestResponse(experience);

@@ -29,6 +29,7 @@ struct Experience {
   std::vector<int64_t> staleness;  // training version - oldest sampling version
   std::vector<float> scores;       // as trained on, cut to score_clip
   std::vector<uint8_t> trained;    // 1: its tokens are in the mask
+  std::vector<float> weights;      // of its terms in every mean; usually 1
 
   // Per token, concatenated. [B + 1] offsets: row i is [begin[i], begin[i+1]).
   std::vector<int64_t> prompt_begin;
@@ -66,6 +67,9 @@ struct Experience {
 
 // [B, T] bool on the CPU: true for the tokens of trained responses.
 at::Tensor PaddedMask(const Experience& experience);
+
+// [B, 1] fp32 on the CPU: `weights`, to be broadcast over tokens.
+at::Tensor WeightColumn(const Experience& experience);
 
 // A [N] field as [B, T] fp32 on the CPU, zero after each row's end.
 at::Tensor Padded(const Experience& experience,

@@ -74,6 +74,7 @@ Experience CopyRows(const ExperienceInputs& in, Truncated truncated) {
     e.scores.push_back(
         static_cast<float>(std::clamp(in.scores[i].score, -clip, clip)));
     e.trained.push_back(IsTrained(trajectory, in.scores[i], truncated));
+    e.weights.push_back(in.weights.empty() ? 1 : in.weights[i]);
     AppendTokens(trajectory, e);
   }
   return e;
@@ -208,8 +209,9 @@ std::vector<float> EstimateAdvantages(const ExperienceInputs& in,
   e.rewards = flat(rewards);
   e.returns = flat(estimate.returns);
   e.advantages =
-      flat(in.ppo->no_whitening() ? estimate.advantages
-                                  : WhitenOverMask(estimate.advantages, mask));
+      flat(in.ppo->no_whitening()
+               ? estimate.advantages
+               : WhitenOverMask(estimate.advantages, mask, WeightColumn(e)));
   return flat(estimate.advantages);
 }
 

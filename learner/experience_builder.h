@@ -21,6 +21,8 @@ struct ExperienceInputs {
   // A whole step, aligned. Whitening is over all of it.
   std::span<const v1::Trajectory> trajectories;
   std::span<const ItemScore> scores;
+  // Of each response in every mean and loss (sample_selection.h); empty: all 1.
+  std::span<const float> weights;
   // Engines with weights in use: the policy as it is before the update (it
   // gives old_logp, entropy and values) and the reference.
   InferenceModel* policy = nullptr;
@@ -45,7 +47,8 @@ struct BuiltExperience {
 //    of the state after it ("bootstrap"; one that fills the model's context
 //    has no such state and stays terminal), or is not trained on ("mask");
 //  - ignored and dropped responses are not trained on;
-//  - advantages and returns come from unwhitened values; whitening after.
+//  - advantages and returns come from unwhitened values; whitening after, by
+//    weighted moments.
 //
 // Errors: InvalidArgument (what came does not fit together: named),
 // FailedPrecondition (no response left to train on), OutOfRange (the policy or

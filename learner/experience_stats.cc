@@ -20,29 +20,54 @@ int64_t CountOutcome(std::span<const ItemScore> scores,
   return std::ranges::count(scores, outcome, &ItemScore::outcome);
 }
 
-// Calls `visit(n)` with the index of every trained token.
-template <typename Visit>
-void ForTrainedTokens(const Experience& e, Visit visit) {
+// A token's figure and what it counts for.
+struct Weighted {
+  double value = 0;
+  double weight = 1;
+};
+
+// The trained tokens' values of `value_at(n)`, with their responses' weights.
+template <typename ValueAt>
+std::vector<Weighted> TrainedValues(const Experience& e, ValueAt value_at) {
+  std::vector<Weighted> values;
+  values.reserve(e.tokens.size());
   for (int64_t i = 0; i < e.responses(); ++i) {
     if (!e.trained[i]) continue;
     for (int64_t n = e.response_begin[i]; n < e.response_begin[i + 1]; ++n) {
-      visit(n);
+      values.push_back({static_cast<double>(value_at(n)), e.weights[i]});
     }
   }
+  return values;
 }
 
-// The trained tokens' values of `value_at(n)`.
-template <typename ValueAt>
-std::vector<double> TrainedValues(const Experience& e, ValueAt value_at) {
-  std::vector<double> values;
-  values.reserve(e.tokens.size());
-  ForTrainedTokens(e, [&](int64_t n) { values.push_back(value_at(n)); });
-  return values;
+Moments WeightedMoments(const std::vector<Weighted>& values) {
+  double weight = 0, sum = 0, squares = 0;
+  for (const Weighted& v : values) {
+    weight += v.weight;
+    sum += v.weight * v.value;
+  }
+  if (weight <= 0) return {};
+  const double mean = sum / weight;
+  for (const Weighted& v : values) {
+    squares += v.weight * (v.value - mean) * (v.value - mean);
+  }
+  return {mean, std::sqrt(squares / weight)};
 }
 
 template <typename ValueAt>
 double TrainedMean(const Experience& e, ValueAt value_at) {
-  return MomentsOf(TrainedValues(e, value_at)).mean;
+  return WeightedMoments(TrainedValues(e, value_at)).mean;
+}
+
+// Weighted tokens over weighted responses, of trained ones.
+double TokensPerResponse(const Experience& e) {
+  double tokens = 0, responses = 0;
+  for (int64_t i = 0; i < e.responses(); ++i) {
+    if (!e.trained[i]) continue;
+    tokens += e.weights[i] * static_cast<double>(e.length(i));
+    responses += e.weights[i];
+  }
+  return responses > 0 ? tokens / responses : 0;
 }
 
 void CountResponses(const ExperienceStatsInputs& in, ExperienceStats& stats) {
@@ -118,48 +143,56 @@ void SummariseReferenceKl(const Experience& e, ExperienceStats& stats) {
   const auto log_ratio = [&e](int64_t n) {
     return double{e.old_logp[n]} - e.ref_logp[n];
   };
-  const double tokens_per_response =
-      Share(stats.trained_tokens, stats.trained_responses);
   stats.reference_kl_per_response =
-      TrainedMean(e, log_ratio) * tokens_per_response;
+      TrainedMean(e, log_ratio) * TokensPerResponse(e);
   stats.reference_kl_per_token = TrainedMean(e, [&](int64_t n) {
     const double l = log_ratio(n);
     return std::expm1(-l) + l;
   });
 }
 
+// The smallest gap that `share` of the weight does not exceed.
+double Quantile(std::vector<Weighted> gaps, double share) {
+  std::ranges::sort(gaps, {}, &Weighted::value);
+  double total = 0;
+  for (const Weighted& gap : gaps) total += gap.weight;
+  double below = 0;
+  for (const Weighted& gap : gaps) {
+    below += gap.weight;
+    if (below >= share * total) return gap.value;
+  }
+  return gaps.empty() ? 0 : gaps.back().value;
+}
+
 void SummariseSamplerGap(const ExperienceStatsInputs& in,
                          ExperienceStats& stats) {
   const Experience& e = *in.experience;
-  const double log_cap = std::log(in.importance_cap);
-  std::vector<double> gaps;
-  double sum = 0;
-  int64_t truncated = 0;
-  ForTrainedTokens(e, [&](int64_t n) {
-    const double log_ratio = double{e.old_logp[n]} - e.sampler_logp[n];
-    gaps.push_back(std::abs(log_ratio));
-    sum -= log_ratio;
-    truncated += log_ratio > log_cap ? 1 : 0;
-  });
+  const auto log_ratio = [&e](int64_t n) {
+    return double{e.old_logp[n]} - e.sampler_logp[n];
+  };
+  const std::vector<Weighted> gaps =
+      TrainedValues(e, [&](int64_t n) { return std::abs(log_ratio(n)); });
   if (gaps.empty()) return;
-  stats.sampler_kl_per_token = sum / static_cast<double>(gaps.size());
-  stats.sampler_gap_mean = MomentsOf(gaps).mean;
-  stats.importance_truncated = Share(truncated, stats.trained_tokens);
-  std::ranges::sort(gaps);
-  stats.sampler_gap_p99 = gaps[(gaps.size() - 1) * 99 / 100];
-  stats.sampler_gap_max = gaps.back();
+  stats.sampler_kl_per_token = -TrainedMean(e, log_ratio);
+  stats.sampler_gap_mean = WeightedMoments(gaps).mean;
+  stats.sampler_gap_p99 = Quantile(gaps, 0.99);
+  stats.sampler_gap_max = std::ranges::max(gaps, {}, &Weighted::value).value;
+  const double log_cap = std::log(in.importance_cap);
+  stats.importance_truncated = TrainedMean(
+      e, [&](int64_t n) { return log_ratio(n) > log_cap ? 1.0 : 0.0; });
 }
 
 void SummariseAdvantages(const ExperienceStatsInputs& in,
                          ExperienceStats& stats) {
   const Experience& e = *in.experience;
   const auto of = [&e](const auto& field) {
-    return MomentsOf(TrainedValues(e, [&](int64_t n) { return field[n]; }));
+    return WeightedMoments(
+        TrainedValues(e, [&](int64_t n) { return field[n]; }));
   };
   stats.advantage = of(in.raw_advantages);
   stats.return_ = of(e.returns);
   stats.value = of(e.values);
-  const Moments error = MomentsOf(TrainedValues(
+  const Moments error = WeightedMoments(TrainedValues(
       e, [&](int64_t n) { return double{e.returns[n]} - e.values[n]; }));
   if (stats.return_.deviation > 0) {
     const double unexplained = error.deviation / stats.return_.deviation;
@@ -188,13 +221,46 @@ ExperienceStats ComputeExperienceStats(const ExperienceStatsInputs& in) {
   SummariseReferenceKl(e, stats);
   SummariseSamplerGap(in, stats);
   SummariseAdvantages(in, stats);
-  const double tokens_per_response =
-      Share(stats.trained_tokens, stats.trained_responses);
   stats.entropy = TrainedMean(e, [&](int64_t n) { return e.entropy[n]; });
   stats.reward_per_response =
       TrainedMean(e, [&](int64_t n) { return e.rewards[n]; }) *
-      tokens_per_response;
+      TokensPerResponse(e);
   return stats;
+}
+
+void DescribeBatch(std::span<const v1::Trajectory> trajectories,
+                   const ExperienceStatsInputs& in, ExperienceStats& stats) {
+  Experience whole;  // as if nothing had been selected
+  whole.response_begin = {0};
+  for (size_t i = 0; i < trajectories.size(); ++i) {
+    const v1::Trajectory& t = trajectories[i];
+    whole.group_ids.push_back(t.group_id());
+    whole.finishes.push_back(t.finish());
+    whole.staleness.push_back(0);
+    whole.scores.push_back(static_cast<float>(in.scores[i].score));
+    whole.trained.push_back(HasScore(in.scores[i]) ? 1 : 0);
+    whole.weights.push_back(1);
+    whole.tokens.insert(whole.tokens.end(), t.response_token_ids().begin(),
+                        t.response_token_ids().end());
+    whole.response_begin.push_back(static_cast<int64_t>(whole.tokens.size()));
+  }
+  ExperienceStats of_all;
+  const ExperienceStatsInputs inputs{
+      .experience = &whole, .scores = in.scores, .score_clip = in.score_clip};
+  CountResponses(inputs, of_all);
+  SummariseScores(inputs, of_all);
+  stats.responses = of_all.responses;
+  stats.ignored = of_all.ignored;
+  stats.dropped = of_all.dropped;
+  stats.replaced = of_all.replaced;
+  stats.truncated = of_all.truncated;
+  stats.mean_length = of_all.mean_length;
+  stats.max_length = of_all.max_length;
+  stats.score = of_all.score;
+  stats.components = of_all.components;
+  stats.clipped_scores = of_all.clipped_scores;
+  stats.zero_variance_groups = of_all.zero_variance_groups;
+  stats.groups = of_all.groups;
 }
 
 }  // namespace operant::learner

@@ -11,6 +11,7 @@
 
 #include "common/reward_client/gateway.h"
 #include "learner/experience.h"
+#include "operant/v1/trajectory.pb.h"
 
 namespace operant::learner {
 
@@ -19,6 +20,7 @@ struct Moments {
   double deviation = 0;  // population standard deviation
 };
 
+// Every mean weighs a response by Experience::weights.
 // "Per response" is a sum over the response's tokens, averaged over trained
 // responses; everything else is over trained tokens unless it says otherwise.
 struct ExperienceStats {
@@ -73,6 +75,13 @@ struct ExperienceStatsInputs {
 };
 
 ExperienceStats ComputeExperienceStats(const ExperienceStatsInputs& inputs);
+
+// Where only a selection of the step's responses became experience: sets the
+// figures that need no forward pass (counts, lengths, scores, groups) from all
+// of `trajectories` and `in.scores`, which are aligned. `in.experience` and
+// `in.raw_advantages` are not read.
+void DescribeBatch(std::span<const v1::Trajectory> trajectories,
+                   const ExperienceStatsInputs& in, ExperienceStats& stats);
 
 // Mean and deviation of `values`; zeros if there are none.
 Moments MomentsOf(std::span<const double> values);

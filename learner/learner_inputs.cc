@@ -126,6 +126,11 @@ absl::StatusOr<LearnerInputs> LoadLearnerInputs(const v1::RunConfig& config) {
     ASSIGN_OR_RETURN(inputs.training_responses,
                      LoadResponseTexts(config.data().sft(), *inputs.tokenizer));
   }
+  if (!config.data().sft_eval().empty()) {
+    ASSIGN_OR_RETURN(inputs.real_rows, LoadDataset(config.data().sft_eval(),
+                                                   inputs.tokenizer.get(),
+                                                   {.need_response = true}));
+  }
   ASSIGN_OR_RETURN(const std::vector<int32_t> stops,
                    StopTokenIds(config, inputs.reference.config));
   inputs.sampling = TrainingSampling(config, stops);

@@ -22,6 +22,7 @@ struct LearnerInputs {
   std::unique_ptr<Tokenizer> tokenizer;
   std::vector<PromptRow> prompts;
   std::vector<PromptRow> eval_prompts;  // may be empty
+  std::vector<PromptRow> real_rows;     // of data.sft_eval; may be empty
   // Responses of data.sft, to find copies of; may be empty.
   absl::flat_hash_set<std::string> training_responses;
   v1::SamplingParams sampling;       // of training

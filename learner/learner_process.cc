@@ -22,6 +22,7 @@
 #include "learner/checkpoint_store.h"
 #include "learner/closing_report.h"
 #include "learner/coordinator.h"
+#include "learner/detector_check.h"
 #include "learner/evaluation.h"
 #include "learner/learner_inputs.h"
 #include "learner/policy_trainer.h"
@@ -215,6 +216,11 @@ absl::StatusOr<std::vector<EvaluatedResponse>> LearnerSession::Evaluate(
 // The start weights, once per run: a resumed run finds them in its directory.
 absl::Status LearnerSession::EvaluateRaw() {
   if (inputs_.eval_prompts.empty() || state_.step > 0) return absl::OkStatus();
+  if (!inputs_.real_rows.empty()) {
+    ASSIGN_OR_RETURN(const double rate, DetectorFalsePositiveRate(
+                                            inputs_.real_rows, rewards_.get()));
+    RETURN_IF_ERROR(report_->AddDetectorCheck(rate));
+  }
   const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(const auto responses,
                    Evaluate(/*version=*/0, config_.eval().final_samples()));

@@ -9,6 +9,7 @@
 #include "common/nn/adamw.h"
 #include "common/nn/causal_lm.h"
 #include "common/nn/torch_status.h"
+#include "learner/sample_selection.h"
 #include "learner/value_head.h"
 
 namespace operant::learner {
@@ -64,15 +65,24 @@ class PolicyTrainerImpl final : public PolicyTrainer {
     ASSIGN_OR_RETURN(auto packed, reader_->Pack(*Weights()));
     reader_->Use(std::move(packed));
     const ValueHead head = value_head_.Export();
-    return BuildExperience({.trajectories = batch.trajectories,
-                            .scores = batch.scores,
-                            .policy = reader_.get(),
-                            .value_head = &head,
-                            .reference = reference_.get(),
-                            .policy_version = batch.step,
-                            .kl_coefficient = kl_coefficient,
-                            .temperature = config_.rollout().temperature(),
-                            .ppo = &config_.ppo()});
+    const Selection kept = Select(batch);
+    ASSIGN_OR_RETURN(
+        BuiltExperience built,
+        BuildExperience({.trajectories = kept.trajectories,
+                         .scores = kept.scores,
+                         .weights = kept.weights,
+                         .policy = reader_.get(),
+                         .value_head = &head,
+                         .reference = reference_.get(),
+                         .policy_version = batch.step,
+                         .kl_coefficient = kl_coefficient,
+                         .temperature = config_.rollout().temperature(),
+                         .ppo = &config_.ppo()}));
+    DescribeBatch(
+        batch.trajectories,
+        {.scores = batch.scores, .score_clip = config_.ppo().score_clip()},
+        built.stats);
+    return built;
   }
 
   absl::StatusOr<UpdateStats> Update(const Experience& experience,
@@ -115,6 +125,27 @@ class PolicyTrainerImpl final : public PolicyTrainer {
   }
 
  private:
+  // The responses of a batch that the learner spends its time on.
+  struct Selection {
+    std::vector<v1::Trajectory> trajectories;
+    std::vector<ItemScore> scores;
+    std::vector<float> weights;
+  };
+
+  Selection Select(const ScoredBatch& batch) const {
+    const std::vector<float> weights =
+        SelectionWeights(batch.scores, config_.ppo().train_fraction(),
+                         {config_.run().seed(), batch.step});
+    Selection kept;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      if (weights[i] <= 0) continue;
+      kept.trajectories.push_back(batch.trajectories[i]);
+      kept.scores.push_back(batch.scores[i]);
+      kept.weights.push_back(weights[i]);
+    }
+    return kept;
+  }
+
   const v1::RunConfig& config_;
   std::unique_ptr<CausalLm> policy_;
   TrainableValueHead value_head_;

@@ -28,7 +28,9 @@ class PolicyTrainer {
       const HfModel& reference);
   virtual ~PolicyTrainer() = default;
 
-  // Builds the experience of a scored batch as the policy sees it now. Errors:
+  // Builds the experience of a scored batch, or of the share of it that
+  // ppo.train_fraction selects, as the policy sees it now; the stats are of the
+  // whole batch. Errors:
   // those of BuildExperience.
   virtual absl::StatusOr<BuiltExperience> Build(const ScoredBatch& batch,
                                                 double kl_coefficient) = 0;

@@ -67,11 +67,16 @@ AdvantageEstimate GeneralizedAdvantage(const at::Tensor& td_residuals,
   return {advantages, ZeroPadding(advantages + values, mask)};
 }
 
-at::Tensor WhitenOverMask(const at::Tensor& x, const at::Tensor& mask) {
-  const at::Tensor n = mask.sum();
-  const at::Tensor mean = ZeroPadding(x, mask).sum() / n.clamp_min(1);
+at::Tensor WhitenOverMask(const at::Tensor& x, const at::Tensor& mask,
+                          const at::Tensor& weight) {
+  const at::Tensor ones = at::ones_like(x);
+  const at::Tensor w =
+      ZeroPadding(weight.defined() ? weight.to(x) * ones : ones, mask);
+  const at::Tensor n = w.sum();
+  const at::Tensor mean = (w * ZeroPadding(x, mask)).sum() / n.clamp_min(1);
   const at::Tensor centred = ZeroPadding(x - mean, mask);
-  const at::Tensor variance = centred.square().sum() / (n - 1).clamp_min(1);
+  const at::Tensor variance =
+      (w * centred.square()).sum() / (n - 1).clamp_min(1);
   return centred * at::rsqrt(variance + kVarianceFloor);
 }
 

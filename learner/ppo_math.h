@@ -72,9 +72,11 @@ AdvantageEstimate GeneralizedAdvantage(const at::Tensor& td_residuals,
                                        const at::Tensor& mask,
                                        const Discount& discount);
 
-// x <- (x - mean) / sqrt(var + 1e-8), both over the mask, var over n-1. Of no
-// paper: a detail of implementations. Needs the whole step's tokens at once.
-at::Tensor WhitenOverMask(const at::Tensor& x, const at::Tensor& mask);
+// x <- (x - mean) / sqrt(var + 1e-8), both over the mask and weighted, var over
+// sum(w) - 1. Of no paper: a detail of implementations. Needs the whole step's
+// tokens at once. `weight` broadcasts to x; undefined: all 1.
+at::Tensor WhitenOverMask(const at::Tensor& x, const at::Tensor& mask,
+                          const at::Tensor& weight = {});
 
 // PPO section 3: r_t(theta) = exp(log pi_theta - log pi_old)
 // Deviations: the difference is cut to +-20, so exp stays finite.

@@ -15,7 +15,6 @@
 #include "learner/microbatch.h"
 #include "learner/pass_tensors.h"
 #include "learner/ppo_math.h"
-#include "learner/sample_selection.h"
 
 namespace operant::learner {
 namespace {
@@ -59,9 +58,7 @@ class Updater {
         options_(options),
         learner_(learner),
         coefficients_(CoefficientsOf(*options.ppo)),
-        device_(learner.value_head->Parameters().front().second.device()),
-        weights_(SelectionWeights(experience, options.ppo->train_fraction(),
-                                  {options.seed, options.step})) {
+        device_(learner.value_head->Parameters().front().second.device()) {
     for (int64_t i = 0; i < e_.responses(); ++i) {
       pass_lengths_.push_back(PassLength(e_, i));
     }
@@ -69,8 +66,7 @@ class Updater {
 
   // PPO, Algorithm 1: K epochs of minibatch steps on one batch of samples.
   absl::StatusOr<UpdateStats> Run() {
-    stats_.kept_responses = std::ranges::count_if(
-        weights_, [](float weight) { return weight > 0; });
+    stats_.kept_responses = e_.trained_responses();
     for (uint32_t epoch = 0; epoch < options_.ppo->epochs(); ++epoch) {
       for (const Rows& minibatch :
            ShuffledMinibatches(e_.responses(), options_.minibatch_samples,
@@ -85,15 +81,16 @@ class Updater {
  private:
   // Passes, backward, and one optimiser step.
   absl::Status TrainOnMinibatch(const Rows& minibatch) {
-    const int64_t tokens = TrainedTokens(minibatch);
-    if (tokens == 0) return absl::OkStatus();
+    const double tokens = WeightedTokens(minibatch);
+    if (tokens <= 0) return absl::OkStatus();
     MinibatchFigures figures = {at::zeros({kFigures}, device_),
                                 at::zeros({}, device_)};
     learner_.optimizer->ZeroGradients();
-    for (const Rows& pass : PackMicrobatches(KeptRows(minibatch), pass_lengths_,
-                                             options_.microbatch_tokens)) {
+    for (const Rows& pass :
+         PackMicrobatches(TrainedRows(minibatch), pass_lengths_,
+                          options_.microbatch_tokens)) {
       PpoInputs inputs = Forward(pass);
-      inputs.mean.denominator = static_cast<double>(tokens);
+      inputs.mean.denominator = tokens;
       const PpoLossParts loss = PpoLoss(inputs, coefficients_);
       loss.total.backward();
       Observe(inputs, loss, figures);
@@ -123,7 +120,7 @@ class Updater {
   }
 
   PpoInputs Forward(const Rows& rows) const {
-    const PassTensors pass = GatherPass(e_, rows, weights_, device_);
+    const PassTensors pass = GatherPass(e_, rows, e_.weights, device_);
     const at::Tensor hidden =
         learner_.policy->Hidden(pass.sequences).index_select(0, pass.states);
     PpoInputs in;
@@ -141,17 +138,21 @@ class Updater {
     return in;
   }
 
-  int64_t TrainedTokens(const Rows& rows) const {
-    int64_t tokens = 0;
-    for (const int64_t i : rows) tokens += e_.trained[i] ? e_.length(i) : 0;
+  // How many tokens the rows stand for: their count where all weights are 1, an
+  // unbiased estimate of the step's where rows were selected.
+  double WeightedTokens(const Rows& rows) const {
+    double tokens = 0;
+    for (const int64_t i : rows) {
+      if (e_.trained[i]) tokens += e_.weights[i] * double(e_.length(i));
+    }
     return tokens;
   }
 
-  Rows KeptRows(const Rows& rows) const {
-    Rows kept;
-    std::ranges::copy_if(rows, std::back_inserter(kept),
-                         [this](int64_t i) { return weights_[i] > 0; });
-    return kept;
+  Rows TrainedRows(const Rows& rows) const {
+    Rows trained;
+    std::ranges::copy_if(rows, std::back_inserter(trained),
+                         [this](int64_t i) { return e_.trained[i]; });
+    return trained;
   }
 
   void Observe(const PpoInputs& in, const PpoLossParts& loss,
@@ -217,7 +218,6 @@ class Updater {
   const PpoLearner& learner_;
   const PpoCoefficients coefficients_;
   const at::Device device_;
-  const std::vector<float> weights_;   // [B], of SelectionWeights
   std::vector<int64_t> pass_lengths_;  // [B]
   UpdateStats stats_;
 };

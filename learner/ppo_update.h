@@ -35,7 +35,7 @@ struct UpdateOptions {
 struct UpdateStats {
   int64_t optimizer_steps = 0;
   int64_t skipped_steps = 0;   // loss or gradient not finite: nothing changed
-  int64_t kept_responses = 0;  // of one epoch (ppo.train_fraction)
+  int64_t kept_responses = 0;  // trained on (ppo.train_fraction)
   int64_t microbatches = 0;
 
   double policy_loss = 0;
@@ -58,9 +58,8 @@ struct UpdateStats {
 // Trains on one step's experience. An optimiser step whose loss or gradient is
 // not finite is skipped and counted.
 //
-// All losses are sums over tokens divided by the trained tokens of the whole
-// minibatch, so neither micro-batching nor the selection of samples changes the
-// gradient's expectation.
+// All losses are weighted sums over tokens divided by the weighted tokens of
+// the whole minibatch, so micro-batching does not change the gradient.
 //
 // Errors: Internal if |ratio - 1| passes ppo.ratio_tolerance before the first
 // optimiser step (nothing was changed): old_logp was not taken from these

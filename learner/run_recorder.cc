@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/file_io.h"
@@ -109,7 +110,9 @@ json ArrayOf(std::span<const T> values) {
 }
 
 // One full trajectory: text, ids, and what the learner computed per token.
-json SampleRow(const ScoredBatch& batch, const Experience& e, size_t i) {
+// Row `row` of the experience is response `i` of the batch.
+json SampleRow(const ScoredBatch& batch, size_t i, const Experience& e,
+               int64_t row) {
   const v1::Trajectory& t = batch.trajectories[i];
   return {{"step", batch.step + 1},
           {"id", t.id()},
@@ -120,15 +123,16 @@ json SampleRow(const ScoredBatch& batch, const Experience& e, size_t i) {
           {"components", batch.scores[i].components},
           {"server", batch.scores[i].server},
           {"worker", t.worker_id()},
-          {"staleness", e.staleness[i]},
-          {"prompt_token_ids", ArrayOf(e.Prompt(i))},
-          {"response_token_ids", ArrayOf(e.Row(e.tokens, i))},
-          {"sampler_logprobs", ArrayOf(e.Row(e.sampler_logp, i))},
-          {"logprobs", ArrayOf(e.Row(e.old_logp, i))},
-          {"reference_logprobs", ArrayOf(e.Row(e.ref_logp, i))},
-          {"values", ArrayOf(e.Row(e.values, i))},
-          {"advantages", ArrayOf(e.Row(e.advantages, i))},
-          {"returns", ArrayOf(e.Row(e.returns, i))}};
+          {"staleness", e.staleness[row]},
+          {"weight", e.weights[row]},
+          {"prompt_token_ids", ArrayOf(e.Prompt(row))},
+          {"response_token_ids", ArrayOf(e.Row(e.tokens, row))},
+          {"sampler_logprobs", ArrayOf(e.Row(e.sampler_logp, row))},
+          {"logprobs", ArrayOf(e.Row(e.old_logp, row))},
+          {"reference_logprobs", ArrayOf(e.Row(e.ref_logp, row))},
+          {"values", ArrayOf(e.Row(e.values, row))},
+          {"advantages", ArrayOf(e.Row(e.advantages, row))},
+          {"returns", ArrayOf(e.Row(e.returns, row))}};
 }
 
 class RunRecorderImpl final : public RunRecorder {
@@ -187,9 +191,14 @@ class RunRecorderImpl final : public RunRecorder {
  private:
   absl::Status WriteSamples(uint64_t step, const ScoredBatch& batch,
                             const Experience& experience) {
-    std::string text;
+    absl::flat_hash_map<std::string, size_t> index;
     for (size_t i = 0; i < batch.trajectories.size(); ++i)
-      absl::StrAppend(&text, SampleRow(batch, experience, i).dump(), "\n");
+      index[batch.trajectories[i].id()] = i;
+    std::string text;
+    for (int64_t row = 0; row < experience.responses(); ++row) {
+      const size_t i = index.at(experience.trajectory_ids[row]);
+      absl::StrAppend(&text, SampleRow(batch, i, experience, row).dump(), "\n");
+    }
     return WriteFileAtomically(
         directory_->samples_path(static_cast<int64_t>(step)), text);
   }

@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "common/base/philox.h"
-#include "learner/experience.h"
 
 namespace operant::learner {
 namespace {
@@ -27,10 +26,9 @@ double SolveScale(std::span<const double> descending, double target) {
   return 1 / descending.back();
 }
 
-double RootMeanSquare(std::span<const float> values) {
-  double sum = 0;
-  for (const float value : values) sum += double{value} * value;
-  return std::sqrt(sum / static_cast<double>(values.size()));
+bool HasScore(const ItemScore& score) {
+  return score.outcome == ItemScore::Outcome::kScored ||
+         score.outcome == ItemScore::Outcome::kReplaced;
 }
 
 // [0, 1) with 53 random bits.
@@ -76,37 +74,38 @@ std::vector<bool> SystematicSample(std::span<const double> probabilities,
   return kept;
 }
 
-std::vector<double> AdvantageMagnitudes(const Experience& experience) {
-  std::vector<double> magnitudes(experience.responses(), 0);
-  double sum = 0;
-  int64_t trained = 0;
-  for (int64_t i = 0; i < experience.responses(); ++i) {
-    if (!experience.trained[i]) continue;
-    magnitudes[i] = RootMeanSquare(experience.Row(experience.advantages, i));
-    sum += magnitudes[i];
-    ++trained;
+std::vector<double> ScoreMagnitudes(std::span<const ItemScore> scores) {
+  const auto count = std::ranges::count_if(scores, HasScore);
+  if (count == 0) return std::vector<double>(scores.size(), 0);
+  double mean = 0;
+  for (const ItemScore& s : scores) mean += HasScore(s) ? s.score / count : 0;
+  double spread = 0;  // mean distance
+  for (const ItemScore& s : scores) {
+    spread += HasScore(s) ? std::abs(s.score - mean) / count : 0;
   }
-  if (trained == 0) return magnitudes;
-  // All advantages 0: every response alike.
-  const double floor = sum > 0 ? kMagnitudeFloor * sum / trained : 1;
-  for (int64_t i = 0; i < experience.responses(); ++i) {
-    if (experience.trained[i]) magnitudes[i] = std::max(magnitudes[i], floor);
+  // All alike: any may be kept.
+  const double floor = spread > 0 ? kMagnitudeFloor * spread : 1;
+  std::vector<double> magnitudes;
+  for (const ItemScore& s : scores) {
+    magnitudes.push_back(HasScore(s) ? std::max(floor, std::abs(s.score - mean))
+                                     : 0);
   }
   return magnitudes;
 }
 
-std::vector<float> SelectionWeights(const Experience& experience,
+std::vector<float> SelectionWeights(std::span<const ItemScore> scores,
                                     double fraction, const SelectionKey& key) {
+  std::vector<float> weights;
   if (fraction >= 1) {
-    return {experience.trained.begin(), experience.trained.end()};
+    for (const ItemScore& s : scores) weights.push_back(HasScore(s) ? 1 : 0);
+    return weights;
   }
   const std::vector<double> probabilities =
-      InclusionProbabilities(AdvantageMagnitudes(experience), fraction);
+      InclusionProbabilities(ScoreMagnitudes(scores), fraction);
   const std::vector<bool> kept =
       SystematicSample(probabilities, UniformOffset(key));
-  std::vector<float> weights(probabilities.size(), 0);
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (kept[i]) weights[i] = static_cast<float>(1 / probabilities[i]);
+  for (size_t i = 0; i < scores.size(); ++i) {
+    weights.push_back(kept[i] ? static_cast<float>(1 / probabilities[i]) : 0);
   }
   return weights;
 }

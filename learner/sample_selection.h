@@ -1,15 +1,14 @@
 // Trains on a share of a step's responses without changing the expected
-// gradient: those with large advantages are kept more often, and each kept one
-// counts by the inverse of its chance.
+// gradient: those whose score is a surprise are kept more often, and each kept
+// one counts by the inverse of its chance.
 //
 // With p_i > 0 the chance that response i is kept and g_i its gradient,
 //   E[ sum over kept g_i / p_i ] = sum over all g_i   (Horvitz, Thompson, 1952)
 // for any p. What p changes is variance and cost: with sum p_i fixed, variance
-// is least for p_i proportional to |g_i|, and with the token count as cost for
-// p_i proportional to |g_i| / sqrt(T_i) (Neyman's allocation). Taking the
-// tokens' gradients as of one size and unrelated direction gives
-// |g_i|^2 ~ sum_t A_t^2, so |g_i| / sqrt(T_i) is the root mean square of the
-// advantages.
+// is least for p_i proportional to |g_i| (Neyman's allocation). A policy
+// gradient's size goes with the advantage, and with one score per response the
+// advantage goes with the score's distance from the mean: when 1 response in 50
+// fails, each failure weighs as much as 49 successes.
 #ifndef OPERANT_LEARNER_SAMPLE_SELECTION_H_
 #define OPERANT_LEARNER_SAMPLE_SELECTION_H_
 
@@ -17,9 +16,9 @@
 #include <span>
 #include <vector>
 
-namespace operant::learner {
+#include "common/reward_client/gateway.h"
 
-struct Experience;
+namespace operant::learner {
 
 // p_i = min(1, c m_i) with c such that sum p_i = fraction * n, where n counts
 // the magnitudes m_i > 0; p_i = 0 exactly where m_i = 0 (nothing to learn).
@@ -34,20 +33,21 @@ std::vector<double> InclusionProbabilities(std::span<const double> magnitudes,
 std::vector<bool> SystematicSample(std::span<const double> probabilities,
                                    double offset);
 
-// Root mean square of the trained tokens' advantages of each response, raised
-// to a quarter of the mean over responses: a response whose advantages are
-// near 0 still carries entropy and value gradients, and the floor bounds every
-// weight 1 / p_i. [B], 0 for responses that are not trained on.
-std::vector<double> AdvantageMagnitudes(const Experience& experience);
+// How much each response is likely to teach: the distance of its score from the
+// scores' mean, raised to a quarter of the mean distance. The floor bounds
+// every weight 1 / p_i, and keeps what all score alike (the KL penalty still
+// acts on them). 0 for responses without a score. Known before any forward
+// pass, so what is not kept costs the learner nothing at all.
+std::vector<double> ScoreMagnitudes(std::span<const ItemScore> scores);
 
-// What each response's losses count: 1 / p_i if it is kept, 0 if it is not or
-// is not trained on; [B]. Reproducible from (seed, step). With `fraction` >= 1
-// all are kept at 1.
+// The weight of each response: 1 / p_i, or 0 if it is not kept (or has no
+// score). Reproducible from (seed, step). `fraction` >= 1 gives 1 to each that
+// has a score.
 struct SelectionKey {
   uint64_t seed = 0;
   uint64_t step = 0;
 };
-std::vector<float> SelectionWeights(const Experience& experience,
+std::vector<float> SelectionWeights(std::span<const ItemScore> scores,
                                     double fraction, const SelectionKey& key);
 
 }  // namespace operant::learner

@@ -103,7 +103,7 @@ absl::StatusOr<std::vector<SftRow>> LoadSftRows(const std::string& path,
 }
 
 absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path) {
-  std::vector<std::string> texts;
+  std::vector<std::string> prompts, responses;
   RETURN_IF_ERROR(ForEachLine(
       path, kMaxLineBytes,
       [&](int64_t number, std::string_view line) -> absl::Status {
@@ -112,15 +112,16 @@ absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path) {
         }
         const auto row = nlohmann::json::parse(line, nullptr, false);
         absl::Status status = row.is_object()
-                                  ? TextOf(row, "prompt", texts)
+                                  ? TextOf(row, "prompt", prompts)
                                   : absl::DataLossError("not a JSON object");
-        if (status.ok()) status = TextOf(row, "response", texts);
+        if (status.ok()) status = TextOf(row, "response", responses);
         if (status.ok()) return status;
         return absl::DataLossError(absl::StrCat("cannot read ", path, ":",
                                                 number, ": ", status.message(),
                                                 "; correct the line"));
       }));
-  if (!texts.empty()) return texts;
+  if (!responses.empty()) return responses;
+  if (!prompts.empty()) return prompts;
   return absl::DataLossError(
       absl::StrCat("no text to train a tokenizer on: ", path,
                    " has no prompt and no response; check data.sft or set "

@@ -30,7 +30,8 @@ absl::StatusOr<std::vector<SftRow>> LoadSftRows(const std::string& path,
                                                 const Tokenizer& tokenizer,
                                                 const SftDataOptions& options);
 
-// The texts of a data file, prompts and responses, for training a tokenizer.
+// The texts to train a tokenizer on: the responses of a data file, since the
+// vocabulary is best spent on what the model writes; its prompts if it has none.
 // DataLoss names the line that is not an object with text.
 absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path);
 

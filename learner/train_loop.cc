@@ -124,7 +124,8 @@ absl::Status TrainLoop::Step() {
   report.kl_coefficient = kl_.coefficient();
   if (built.ok()) {
     report.experience = built->stats;
-    kl_.Observe(built->stats.reference_kl_per_response, built->stats.responses);
+    kl_.Observe(built->stats.reference_kl_per_response,
+                built->stats.trained_responses);
   }
 
   state_.step += 1;

@@ -134,27 +134,29 @@ TEST(PpoUpdateTest, AResponseThatIsNotTrainedOnChangesNothing) {
   EXPECT_EQ(Distance(Parameters(with), Parameters(altered)), 0);
 }
 
-TEST(PpoUpdateTest, SelectionKeepsAShareAndTheExpectedGradient) {
-  v1::PpoSection ppo = NearGradientDescent();
-  ppo.set_max_gradient_norm(0);
-  const at::Tensor start =
-      Parameters(*std::make_unique<TinyLearner>(kVocabulary, ppo, 3));
-  const at::Tensor full_step = After(ppo, {}) - start;
-  ppo.set_train_fraction(0.5);
-  constexpr int kDraws = 400;
-  at::Tensor mean_step = at::zeros_like(full_step);
-  TinyLearner learner(kVocabulary, ppo, 3);
-  const Experience e = SomeExperience(learner);
-  for (int draw = 0; draw < kDraws; ++draw) {
-    TinyLearner fresh(kVocabulary, ppo, 3);
-    const auto stats = fresh.Update(e, {.step = static_cast<uint64_t>(draw)});
-    ASSERT_TRUE(stats.ok()) << stats.status();
-    EXPECT_EQ(stats->kept_responses, kResponses / 2);
-    mean_step += (Parameters(fresh) - start) / kDraws;
-  }
-  // One draw is off by about the step's own norm: 1/sqrt(400) of it on average.
-  const double error = (mean_step - full_step).norm().item<double>();
-  EXPECT_LE(error, 0.15 * full_step.norm().item<double>());
+// Losses are weighted means: only the weights' proportions count.
+TEST(PpoUpdateTest, DoublingEveryWeightChangesNothing) {
+  TinyLearner once(kVocabulary, NearGradientDescent(), 3);
+  Experience e = SomeExperience(once);
+  const at::Tensor start = Parameters(once);
+  ASSERT_TRUE(once.Update(e, {}).ok());
+  TinyLearner twice(kVocabulary, NearGradientDescent(), 3);
+  for (float& weight : e.weights) weight *= 2;
+  ASSERT_TRUE(twice.Update(e, {}).ok());
+  // fp32 rounding of one step.
+  EXPECT_LE(Distance(Parameters(once), Parameters(twice)),
+            1e-5 * Distance(start, Parameters(once)));
+}
+
+TEST(PpoUpdateTest, AWeightOfZeroIsAsIfTheResponseWereNotThere) {
+  TinyLearner with(kVocabulary, NearGradientDescent(), 3);
+  Experience e = SomeExperience(with);
+  e.weights[4] = 0;
+  ASSERT_TRUE(with.Update(e, {}).ok());
+  TinyLearner without(kVocabulary, NearGradientDescent(), 3);
+  e.trained[4] = 0;
+  ASSERT_TRUE(without.Update(e, {}).ok());
+  EXPECT_LE(Distance(Parameters(with), Parameters(without)), 1e-6);
 }
 
 }  // namespace

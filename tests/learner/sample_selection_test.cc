@@ -7,7 +7,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "learner/experience.h"
 
 namespace operant::learner {
 namespace {
@@ -97,45 +96,49 @@ TEST(SystematicSampleTest, WeightedSumIsUnbiased) {
   EXPECT_NEAR(mean, Sum(gradients), 6 * 8.0 / kOffsets);
 }
 
-// Responses of one or two tokens with the given advantages; the last row is
-// not trained on.
-Experience Rows(const std::vector<std::vector<float>>& advantages) {
-  Experience e;
-  e.prompt_begin = {0};
-  e.response_begin = {0};
-  for (const std::vector<float>& row : advantages) {
-    e.prompt_tokens.push_back(1);
-    e.prompt_begin.push_back(e.prompt_tokens.size());
-    e.advantages.insert(e.advantages.end(), row.begin(), row.end());
-    e.response_begin.push_back(e.advantages.size());
-    e.trained.push_back(1);
+// Responses with the given scores; the last one was ignored by its server.
+std::vector<ItemScore> Scored(const std::vector<double>& scores) {
+  std::vector<ItemScore> items(scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    items[i].score = scores[i];
+    items[i].outcome = ItemScore::Outcome::kScored;
   }
-  e.trained.back() = 0;
-  return e;
+  items.back().outcome = ItemScore::Outcome::kIgnored;
+  return items;
 }
 
-TEST(AdvantageMagnitudesTest, AreRootMeanSquaresWithAFloor) {
-  // RMS 5, 2, 0, and none for the last; mean 7/3, floor a quarter of it.
-  const Experience e = Rows({{5, -5}, {2}, {0, 0}, {9}});
-  EXPECT_THAT(AdvantageMagnitudes(e),
-              ElementsAre(5, 2, DoubleNear(7.0 / 12, 1e-12), 0));
+TEST(ScoreMagnitudesTest, AreDistancesFromTheMeanWithAFloor) {
+  // Mean 0.75 of four, distances 0.75 and three of 0.25; their mean 0.375, the
+  // floor a quarter of it.
+  EXPECT_THAT(ScoreMagnitudes(Scored({0, 1, 1, 1, 9})),
+              ElementsAre(0.75, 0.25, 0.25, 0.25, 0));
+  // Mean 0, distances 8, 8 and 0: the last is raised to a quarter of 16 / 3.
+  EXPECT_THAT(ScoreMagnitudes(Scored({8, -8, 0, 0})),
+              ElementsAre(8, 8, DoubleNear(4.0 / 3, 1e-12), 0));
 }
 
-TEST(AdvantageMagnitudesTest, AllZeroAdvantagesAreKeptAlike) {
-  EXPECT_THAT(AdvantageMagnitudes(Rows({{0}, {0}, {0}})), ElementsAre(1, 1, 0));
+TEST(ScoreMagnitudesTest, EqualScoresAreKeptAlike) {
+  EXPECT_THAT(ScoreMagnitudes(Scored({1, 1, 1})), ElementsAre(1, 1, 0));
 }
 
-TEST(SelectionWeightsTest, FullFractionKeepsAllTrainedAtOne) {
-  EXPECT_THAT(SelectionWeights(Rows({{1}, {2}, {3}}), 1, {}),
-              ElementsAre(1, 1, 0));
+TEST(SelectionWeightsTest, FullFractionKeepsAllThatHaveAScore) {
+  EXPECT_THAT(SelectionWeights(Scored({1, 2, 3}), 1, {}), ElementsAre(1, 1, 0));
 }
 
-TEST(SelectionWeightsTest, AverageOverStepsIsOneForEveryTrainedResponse) {
-  const Experience e = Rows({{4}, {1}, {1, 1}, {2, 0}, {0.1f}, {1}});
+TEST(SelectionWeightsTest, ARareFailureIsAlwaysKept) {
+  std::vector<double> scores(101, 1);
+  scores[17] = 0;
+  for (uint64_t step = 0; step < 100; ++step) {
+    EXPECT_EQ(SelectionWeights(Scored(scores), 0.1, {7, step})[17], 1);
+  }
+}
+
+TEST(SelectionWeightsTest, AverageOverStepsIsOneForEveryScoredResponse) {
+  const std::vector<ItemScore> scores = Scored({0, 1, 1, 0.8, 0.9, 1});
   constexpr int kSteps = 20000;
   std::vector<double> mean(6, 0);
   for (uint64_t step = 0; step < kSteps; ++step) {
-    const std::vector<float> w = SelectionWeights(e, 0.4, {7, step});
+    const std::vector<float> w = SelectionWeights(scores, 0.4, {7, step});
     for (size_t i = 0; i < w.size(); ++i) mean[i] += w[i] / double{kSteps};
   }
   // The standard error of a weight is sqrt((1 - p) / p / kSteps), at most 0.02
@@ -145,10 +148,10 @@ TEST(SelectionWeightsTest, AverageOverStepsIsOneForEveryTrainedResponse) {
 }
 
 TEST(SelectionWeightsTest, DependOnSeedAndStepAlone) {
-  const Experience e = Rows(std::vector<std::vector<float>>(64, {1.0f}));
-  EXPECT_EQ(SelectionWeights(e, 0.3, {1, 5}), SelectionWeights(e, 0.3, {1, 5}));
-  EXPECT_NE(SelectionWeights(e, 0.3, {1, 5}), SelectionWeights(e, 0.3, {1, 6}));
-  EXPECT_NE(SelectionWeights(e, 0.3, {1, 5}), SelectionWeights(e, 0.3, {2, 5}));
+  const std::vector<ItemScore> s = Scored(std::vector<double>(64, 1.0));
+  EXPECT_EQ(SelectionWeights(s, 0.3, {1, 5}), SelectionWeights(s, 0.3, {1, 5}));
+  EXPECT_NE(SelectionWeights(s, 0.3, {1, 5}), SelectionWeights(s, 0.3, {1, 6}));
+  EXPECT_NE(SelectionWeights(s, 0.3, {1, 5}), SelectionWeights(s, 0.3, {2, 5}));
 }
 
 }  // namespace
