@@ -253,6 +253,9 @@ std::string CheckNamesAreUnique(const std::vector<WeightTensor>& tensors) {
 std::string ParseInto(std::string_view json, uint64_t data_bytes,
                       SafetensorsHeader& header) {
   if (json.empty() || json[0] != '{') return "header does not start with '{'";
+  // The JSON parser takes a NUL for the end of its input.
+  const size_t nul = json.find('\0');
+  if (nul != json.npos) return absl::StrCat("not valid JSON at byte ", nul);
   HeaderHandler handler(header);
   if (!Json::sax_parse(json.begin(), json.end(), &handler)) {
     return handler.error();

@@ -37,11 +37,11 @@ struct WordnetDemoOptions {
   int32_t max_headword_bytes = 12;  // keeps prompts short in tokens
   // A word must occur in so many of the clean definitions, or a small model
   // has no chance to learn it.
-  int32_t min_word_count = 5;
+  int32_t min_word_count = 11;
   int32_t max_train_rows = 15000;
-  int32_t max_heldout_rows = 2000;
+  int32_t max_heldout_rows = 1250;
   // One headword in so many is held out, chosen by its hash.
-  int32_t heldout_every = 8;  // at least 2
+  int32_t heldout_every = 7;  // at least 2
 };
 
 // Whether `definition` is in the demo's plain style: lower-case ASCII letters,
