@@ -1,5 +1,4 @@
 #include <cstdint>
-#include <exception>
 #include <map>
 #include <set>
 #include <string>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/config.h"
+#include "common/base/config_document.h"
 #include "common/base/config_faults.h"
 #include "common/base/config_field.h"
 #include "common/base/file_io.h"
@@ -126,20 +126,11 @@ void Reader::Fault(const YAML::Node& node, ValueFault fault) {
 }
 
 YAML::Node Reader::Parse(const std::string& text) {
-  try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() == 1) return documents[0];
-    if (documents.size() > 1) {
-      Fault(documents[1], "expected one YAML document in a file");
-    }
-  } catch (const YAML::Exception& e) {
-    faults_.Add(absl::StrCat(Where(e.mark), ": cannot parse YAML: ", e.msg,
-                             "; quote a text that holds any of : # [ ] { } "
-                             "& * ! | > % @"));
-  } catch (const std::exception& e) {
-    faults_.Add(absl::StrCat(source_, ": cannot parse YAML: ", e.what()));
+  const internal::ConfigDocument document = internal::ParseConfigDocument(text);
+  if (!document.fault.empty()) {
+    faults_.Add(absl::StrCat(Where(document.mark), ": ", document.fault));
   }
-  return YAML::Node();
+  return document.root;
 }
 
 void Reader::ReadFile(const std::string& path, const std::string& text) {

@@ -154,13 +154,25 @@ TEST_F(ConfigYamlTest, IllTypedValuesAreFaults) {
       {"ppo: [1]", "expected a mapping"},
       {"{[a]: 1}", "expected a plain word as key"},
       {"ppo: {gamma: 1, gamma: 1}", "given twice"},
-      {"{}\n---\n{}", "one YAML document"},
+      {"{}\n---\n{}", "run.yaml:2:1: expected one YAML document"},
+      {"~\n---\nrun: {}", "run.yaml:2:1: expected one YAML document"},
       {"run: {name: [}", "cannot parse YAML"},
   };
   for (const auto& [yaml, expected] : table) {
     EXPECT_THAT(Faults(yaml),
                 AllOf(HasSubstr("run.yaml:"), HasSubstr(expected)));
   }
+}
+
+// Where no document can start, yaml-cpp reads empty ones for ever.
+TEST_F(ConfigYamlTest, RefusesTextThatStartsNoDocument) {
+  EXPECT_THAT(Faults(",A"),
+              HasSubstr("run.yaml:1:1: expected one YAML document"));
+  EXPECT_THAT(Faults("\n,~ #<"),
+              HasSubstr("run.yaml:2:1: expected one YAML document"));
+  EXPECT_THAT(Faults("[a\n],b"), HasSubstr("run.yaml:2:2: expected"));
+  EXPECT_THAT(Faults("", {"run.name=,A"}),
+              HasSubstr("override \"run.name=,A\": expected one"));
 }
 
 TEST_F(ConfigYamlTest, AllFaultsAreReportedAtOnceWithTheirPlaces) {
