@@ -93,7 +93,8 @@ class Reader {
                 const FieldRef& ref);
   void ReadListElement(const YAML::Node& node, const std::string& path,
                        const FieldRef& ref);
-  void ReadScalar(const YAML::Node& node, const std::string& path,
+  // False after a fault.
+  bool ReadScalar(const YAML::Node& node, const std::string& path,
                   const FieldRef& ref);
   void NoteZero(const YAML::Node& node, const std::string& path,
                 const FieldRef& ref);
@@ -215,8 +216,7 @@ void Reader::ReadField(const YAML::Node& node, const std::string& path,
     ForgetZeros(path);
   } else if (ref.field->is_repeated()) {
     ReadList(node, path, ref);
-  } else {
-    ReadScalar(node, path, ref);
+  } else if (ReadScalar(node, path, ref)) {
     NoteZero(node, path, ref);
   }
 }
@@ -252,22 +252,26 @@ void Reader::ReadListElement(const YAML::Node& node, const std::string& path,
   }
 }
 
-void Reader::ReadScalar(const YAML::Node& node, const std::string& path,
+bool Reader::ReadScalar(const YAML::Node& node, const std::string& path,
                         const FieldRef& ref) {
   const bool is_text = ref.field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
   if (!node.IsScalar()) {
     Fault(node, absl::StrCat(path,
                              ": expected one value, not a list or a "
                              "mapping"));
-    return;
+    return false;
   }
   const absl::Status status = internal::SetScalar(ref, node.Scalar());
   if (!status.ok()) {
     Fault(node, {path, node.Scalar(), std::string(status.message()), ""});
-  } else if (!is_text && IsQuoted(node)) {
+    return false;
+  }
+  if (!is_text && IsQuoted(node)) {
     Fault(node, {path, absl::StrCat("\"", node.Scalar(), "\""), "a bare value",
                  "remove the quotes"});
+    return false;
   }
+  return true;
 }
 
 void Reader::NoteZero(const YAML::Node& node, const std::string& path,
