@@ -171,14 +171,15 @@ TEST(ConfigValidateTest, EveryVerbRefuses) {
       {"rollout={zero_workers: true, workers: 2}", "rollout.workers: value 2"},
       {"rollout.workers=300", "at most rollout.max_workers=256"},
       {"rollout.heartbeat_timeout_ms=500", "heartbeat_interval_ms=500"},
-      {"reward.on_error=value:", "reward.on_error"},
+      {"reward.on_error='value:'", "reward.on_error"},
       {"reward.on_error=value:nan", "reward.on_error"},
       {"reward.on_error=ignore", "reward.on_error"},
       {"reward.scorer=regex", "set reward.pattern"},
       {"reward.endpoints=[{name: x}]", "reward.endpoints[0].address"},
       {"reward.endpoints=['a:0']", "reward.endpoints[0].address"},
       {"reward.endpoints=['a:1', 'a:1']", "reward.endpoints[1].name"},
-      {"learner.prompts_per_step=1000000", "of at most 16777216"},
+      {"learner={prompts_per_step: 1000000, samples_per_prompt: 17}",
+       "of at most 16777216"},
       {"stop.min_score=1", "stop.has_min_score"},
   };
   for (const auto& [change, expected] : table) {
