@@ -31,8 +31,8 @@ absl::StatusOr<std::vector<SftRow>> LoadSftRows(const std::string& path,
                                                 const SftDataOptions& options);
 
 // The texts to train a tokenizer on: the responses of a data file, since the
-// vocabulary is best spent on what the model writes; its prompts if it has none.
-// DataLoss names the line that is not an object with text.
+// vocabulary is best spent on what the model writes; its prompts if it has
+// none. DataLoss names the line that is not an object with text.
 absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path);
 
 // Cuts the rows into one epoch's batches, each of at least `batch_tokens`

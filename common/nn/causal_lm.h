@@ -44,9 +44,10 @@ class CausalLm {
   // log softmax(logits / T)[target] and the entropy of softmax(logits / T) of
   // each row, without keeping [N, V]: tiles of rows, recomputed in backward.
   // {[N], [N]}; the entropy carries gradient only if `entropy_gradient`.
-  virtual std::pair<at::Tensor, at::Tensor> LogProbs(
-      const at::Tensor& hidden, const at::Tensor& targets, double temperature,
-      bool entropy_gradient) = 0;
+  virtual std::pair<at::Tensor, at::Tensor> LogProbs(const at::Tensor& hidden,
+                                                     const at::Tensor& targets,
+                                                     double temperature,
+                                                     bool entropy_gradient) = 0;
 
   // Canonical (Hugging Face) name and leaf parameter, fp32, requires_grad.
   virtual std::vector<std::pair<std::string, at::Tensor>> Parameters() = 0;

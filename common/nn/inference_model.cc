@@ -15,9 +15,8 @@ namespace {
 absl::Status CheckOptions(const InferenceModel::Options& options) {
   if (options.slots < 1 || options.threads < 1 || options.max_positions < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "inference options: slots=", options.slots,
-        ", threads=", options.threads,
-        ", max_positions=", options.max_positions,
+        "inference options: slots=", options.slots, ", threads=",
+        options.threads, ", max_positions=", options.max_positions,
         ", expected slots and threads of at least 1 and no negative number"));
   }
   if (options.device == Device::kCuda && !CudaAvailable()) {

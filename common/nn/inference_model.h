@@ -72,10 +72,10 @@ class InferenceModel {
   struct Options {
     Device device = Device::kCpu;
     ComputeType compute = ComputeType::kFp32;
-    int slots = 64;              // sequences with a cache
-    int max_positions = 0;       // per slot; 0: the model's limit
+    int slots = 64;         // sequences with a cache
+    int max_positions = 0;  // per slot; 0: the model's limit
     int threads = 1;
-    bool force_aten = false;     // the aten implementation on the CPU too
+    bool force_aten = false;  // the aten implementation on the CPU too
   };
 
   static absl::StatusOr<std::unique_ptr<InferenceModel>> Create(

@@ -56,8 +56,9 @@ struct TensorShape {
 };
 
 // Every tensor of the model in canonical order: embeddings, layers in order
-// (input_layernorm, q, k, v, o [each weight then bias], post_attention_layernorm,
-// gate, up, down), model.norm.weight, lm_head.weight unless tied.
+// (input_layernorm, q, k, v, o [each weight then bias],
+// post_attention_layernorm, gate, up, down), model.norm.weight, lm_head.weight
+// unless tied.
 std::vector<TensorShape> ExpectedTensors(const ModelConfig& config);
 
 int64_t ParameterCount(const ModelConfig& config);

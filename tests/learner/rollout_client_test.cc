@@ -116,8 +116,8 @@ class RolloutClientTest : public ::testing::Test {
   std::unique_ptr<Coordinator> coordinator_ = Coordinator::Create(
       {.limits = {.heartbeat_timeout = absl::Seconds(30)}}, metrics_.get());
   std::unique_ptr<RolloutClient> client_ = RolloutClient::Create(
-      {.worker_wait = absl::Seconds(1), .max_attempts = 3},
-      coordinator_.get(), metrics_.get());
+      {.worker_wait = absl::Seconds(1), .max_attempts = 3}, coordinator_.get(),
+      metrics_.get());
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<v1::CoordinatorService::Stub> stub_;
   std::string digest_;

@@ -76,7 +76,8 @@ def compare(tool, name, changes, kind, shards, root):
     difference = float(np.abs(ours - expected_logits(folder)).max())
     back = float(np.abs(expected_logits(again) - expected_logits(folder)).max())
     label = f"{name} {kind}{' sharded' if shards else ''}"
-    good = difference <= TOLERANCE and back == 0
+    # Equal weights; alignment may pick another kernel, hence not 0.
+    good = difference <= TOLERANCE and back <= 1e-6
     print(f"{'PASS' if good else 'FAIL'}  {label:28} max |difference| "
           f"{difference:.2e}, written again {back:.1e}", flush=True)
     return good
