@@ -21,6 +21,9 @@ struct Range {
 };
 
 constexpr Range kRanges[] = {
+    {"run.max_failures", "[1, 1000]"},
+    {"run.failure_window_ms", "[1000, 86400000]"},
+    {"run.stop_grace_ms", "[100, 3600000]"},
     {"tokenizer.train_vocab_size", "[257, 1000000]"},
     {"rollout.workers", "[0, 1024]"},
     {"rollout.max_workers", "[1, 65536]"},
@@ -65,6 +68,7 @@ constexpr Range kRanges[] = {
     {"ppo.importance_cap", "(0, inf)"},
     {"ppo.train_fraction", "(0, 1]"},
     {"ppo.ratio_tolerance", "(0, 1)"},
+    {"checkpoint.keep", "[2, 1000000]"},
     {"eval.temperature", "(0, 100]"},
     {"eval.top_p", "(0, 1]"},
     {"stop.max_reference_kl", "[0, inf)"},

@@ -241,6 +241,13 @@ void CheckTrain(const v1::RunConfig& config, ConfigFaults& faults) {
     faults.Add({"learner.steps", "", "how long to train",
                 "set learner.steps or learner.max_seconds"});
   }
+  if (config.run().deterministic() && config.learner().max_seconds() > 0) {
+    faults.Add({"learner.max_seconds",
+                absl::StrCat(config.learner().max_seconds()),
+                "no value since run.deterministic is set and a clock decides "
+                "differently each time",
+                "set learner.steps instead"});
+  }
   CheckUnfilteredSampling(config.rollout(), faults);
   CheckMicrobatch(config, faults);
 }

@@ -144,6 +144,12 @@ TEST(ConfigValidateTest, TrainingRefuses) {
   }
 }
 
+TEST(ConfigValidateTest, ADeterministicRunDoesNotEndByTheClock) {
+  EXPECT_THAT(Faults(ConfigUse::kTrain,
+                     {"run.deterministic=true", "learner.max_seconds=9"}),
+              HasSubstr("learner.max_seconds: value 9, expected no value"));
+}
+
 TEST(ConfigValidateTest, FiltersAreFineOutsideTraining) {
   EXPECT_EQ(Check(ConfigUse::kRollout, {"rollout.top_p=0.9"}),
             absl::OkStatus());
@@ -181,6 +187,8 @@ TEST(ConfigValidateTest, EveryVerbRefuses) {
       {"learner={prompts_per_step: 1000000, samples_per_prompt: 17}",
        "of at most 16777216"},
       {"stop.min_score=1", "stop.has_min_score"},
+      {"checkpoint.keep=1", "checkpoint.keep: value 1, expected a number in"},
+      {"run.failure_window_ms=1", "run.failure_window_ms"},
   };
   for (const auto& [change, expected] : table) {
     EXPECT_THAT(Faults(ConfigUse::kRollout, {change}), HasSubstr(expected));
