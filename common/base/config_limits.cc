@@ -42,7 +42,7 @@ constexpr Range kRanges[] = {
     {"reward.max_abs_score", "(0, inf)"},
     {"learner.prompts_per_step", "[1, 1048576]"},
     {"learner.samples_per_prompt", "[1, 65536]"},
-    {"learner.staleness", "[0, 1]"},
+    {"learner.staleness", "[0, 64]"},
     {"learner.threads", "[0, 4096]"},
     {"ppo.learning_rate", "(0, 1]"},
     {"ppo.value_learning_rate", "(0, 1]"},

@@ -165,7 +165,7 @@ TEST(ConfigValidateTest, EveryVerbRefuses) {
       {"data.overlong=cut", "error or drop or left or right"},
       {"rollout.device=gpu", "auto or cpu or cuda"},
       {"learner.dtype=bf16", "learner.dtype: value bf16, expected fp32"},
-      {"learner.staleness=2", "a number in [0, 1]"},
+      {"learner.staleness=65", "a number in [0, 64]"},
       {"learner.listen=everywhere", "learner.listen"},
       {"ppo.gamma=1.5", "ppo.gamma: value 1.5, expected a number in (0, 1]"},
       {"ppo.lambda=-0.1", "ppo.lambda"},
@@ -246,7 +246,7 @@ TEST(ConfigValidateTest, SizesOfARandomModelMustFit) {
 
 TEST(ConfigValidateTest, AllFaultsAreReportedAtOnce) {
   EXPECT_THAT(Faults(ConfigUse::kTrain,
-                     {"ppo.gamma=2", "ppo.lambda=2", "learner.staleness=9"}),
+                     {"ppo.gamma=2", "ppo.lambda=2", "learner.staleness=99"}),
               AllOf(HasSubstr("3 faults"), HasSubstr("ppo.gamma"),
                     HasSubstr("ppo.lambda"), HasSubstr("learner.staleness")));
 }
