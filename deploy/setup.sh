@@ -27,8 +27,11 @@ readonly BUILD_PACKAGES=(
   libabsl-dev libgrpc++-dev libprotobuf-dev protobuf-compiler
   protobuf-compiler-grpc prometheus-cpp-dev libssl-dev
   libcli11-dev libcpp-httplib-dev libfmt-dev libpcre2-dev libspdlog-dev
-  libsqlite3-dev libutf8proc-dev libxxhash-dev libyaml-cpp-dev
+  libseccomp-dev libsqlite3-dev libutf8proc-dev libvalijson-dev libxxhash-dev
+  libyaml-cpp-dev
   nlohmann-json3-dev libbenchmark-dev libgmock-dev libgtest-dev
+  # The sandbox of code rewards.
+  bubblewrap
   # Data of the demo, and what a reward server in Python needs.
   wordnet-base python3-grpcio python3-protobuf curl
 )

@@ -31,7 +31,7 @@ absl::StatusOr<v1::RunConfig> LoadConfig(
 void ResolveDefaults(v1::RunConfig& config);
 
 // Which verb the configuration is meant for: each needs other sections.
-enum class ConfigUse { kTrain, kSft, kRollout, kReward, kEval };
+enum class ConfigUse { kTrain, kSft, kRollout, kReward, kEval, kRm };
 
 // Every fault of a resolved configuration, each "key: value ..., expected ...;
 // next step". InvalidArgument listing all, or OK. Does not touch files.

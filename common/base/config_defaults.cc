@@ -46,6 +46,22 @@ constexpr Default kDefaults[] = {
     {"reward.drop_limit", "0.05"},
     {"reward.max_abs_score", "1e6"},
     {"reward.unavailable_wait_ms", "30000"},
+    {"reward.answer.tolerance", "1e-9"},
+    {"reward.preference_model.std", "1"},
+    {"reward.preference_model.device", "auto"},
+    {"reward.preference_model.dtype", "fp32"},
+    {"reward.judge.max_score", "10"},
+    {"reward.judge.requests_per_minute", "600"},
+    {"reward.judge.timeout_ms", "8000"},
+    {"reward.judge.max_reply_tokens", "256"},
+    {"reward.sandbox.kind", "bubblewrap"},
+    {"reward.sandbox.wall_ms", "4000"},
+    {"reward.sandbox.cpu_seconds", "2"},
+    {"reward.sandbox.memory_mb", "256"},
+    {"reward.sandbox.processes", "8"},
+    {"reward.sandbox.file_mb", "16"},
+    {"reward.sandbox.output_kb", "64"},
+    {"reward.sandbox.python", "/usr/bin/python3"},
     {"learner.prompts_per_step", "64"},
     {"learner.samples_per_prompt", "8"},
     {"learner.microbatch_tokens", "8192"},
@@ -93,6 +109,14 @@ constexpr Default kDefaults[] = {
     {"sft.max_gradient_norm", "1"},
     {"sft.checkpoint_every_steps", "200"},
     {"sft.device", "auto"},
+    {"rm.epochs", "1"},
+    {"rm.batch_pairs", "64"},
+    {"rm.learning_rate", "1e-4"},
+    {"rm.warmup_steps", "20"},
+    {"rm.min_learning_rate_ratio", "0.1"},
+    {"rm.weight_decay", "0.01"},
+    {"rm.max_gradient_norm", "1"},
+    {"rm.device", "auto"},
     {"log.level", "info"},
     {"log.format", "text"},
     {"log.samples_every_steps", "10"},
@@ -136,6 +160,9 @@ void ResolveSwitches(v1::RunConfig& config) {
     SetIfUnset(config, {"rollout.workers", "1"});
   }
   if (!config.ppo().no_kl()) SetIfUnset(config, {"ppo.kl_coefficient", "0.02"});
+  if (!config.rm().no_centering()) {
+    SetIfUnset(config, {"rm.center_coefficient", "0.01"});
+  }
 }
 
 void ResolveEndpoints(v1::RewardSection& reward) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -94,6 +95,42 @@ void CheckEndpoint(const v1::RewardEndpoint& endpoint, const std::string& key,
   }
 }
 
+// What the built-in scorer cannot do without.
+void CheckScorer(const v1::RewardSection& reward, ConfigFaults& faults) {
+  struct Needed {
+    std::string_view scorer;
+    const char* key;
+    const std::string& value;
+    const char* expected;
+  };
+  const Needed rows[] = {
+      {"regex", "reward.pattern", reward.pattern(), "a PCRE2 pattern"},
+      {"json-schema", "reward.schema", reward.schema(), "a JSON Schema file"},
+      {"ratings", "reward.ratings", reward.ratings(),
+       "a JSONL file of rows {prompt, response, rating}"},
+      {"preference-model", "reward.preference_model.path",
+       reward.preference_model().path(), "a sequence-classification folder"},
+      {"judge", "reward.judge.url", reward.judge().url(),
+       "an endpoint such as http://127.0.0.1:8000/v1"},
+      {"pairwise", "reward.judge.url", reward.judge().url(),
+       "an endpoint such as http://127.0.0.1:8000/v1"},
+  };
+  for (const Needed& row : rows) {
+    if (reward.scorer() != row.scorer || !row.value.empty()) continue;
+    faults.Add(
+        {row.key, row.value,
+         absl::StrCat(row.expected, " since reward.scorer=", reward.scorer()),
+         absl::StrCat("set ", row.key)});
+  }
+  if (reward.judge().min_score() >= reward.judge().max_score()) {
+    faults.Add({"reward.judge.min_score",
+                absl::StrCat(reward.judge().min_score()),
+                absl::StrCat("less than reward.judge.max_score=",
+                             reward.judge().max_score()),
+                "change one of the two"});
+  }
+}
+
 void CheckReward(const v1::RewardSection& reward, ConfigFaults& faults) {
   CheckOnError(reward.on_error(), faults);
   std::set<std::string> names;
@@ -106,10 +143,7 @@ void CheckReward(const v1::RewardSection& reward, ConfigFaults& faults) {
                   "give each endpoint a name of its own"});
     }
   }
-  if (reward.scorer() == "regex" && reward.pattern().empty()) {
-    faults.Add({"reward.pattern", reward.pattern(),
-                "the pattern of reward.scorer=regex", "set reward.pattern"});
-  }
+  CheckScorer(reward, faults);
 }
 
 void CheckRollout(const v1::RolloutSection& rollout, ConfigFaults& faults) {
@@ -262,6 +296,19 @@ void CheckSft(const v1::RunConfig& config, ConfigFaults& faults) {
   }
 }
 
+void CheckRm(const v1::RunConfig& config, ConfigFaults& faults) {
+  CheckModelFolder(config.model(), "operant rm", faults);
+  Require(config.data().preferences(), "data.preferences",
+          "a JSONL file of rows {prompt, chosen, rejected}", faults);
+  Require(config.rm().out(), "rm.out", "the folder to write", faults);
+  if (config.rm().no_centering() && config.rm().center_coefficient() > 0) {
+    faults.Add({"rm.center_coefficient",
+                absl::StrCat(config.rm().center_coefficient()),
+                "no value since rm.no_centering is set",
+                "leave one of the two out"});
+  }
+}
+
 void CheckEval(const v1::RunConfig& config, ConfigFaults& faults) {
   CheckModelFolder(config.model(), "operant eval", faults);
   Require(config.data().eval_prompts(), "data.eval_prompts",
@@ -283,6 +330,9 @@ absl::Status ValidateConfig(const v1::RunConfig& config, ConfigUse use) {
       break;
     case ConfigUse::kEval:
       CheckEval(config, faults);
+      break;
+    case ConfigUse::kRm:
+      CheckRm(config, faults);
       break;
     case ConfigUse::kRollout:
     case ConfigUse::kReward:

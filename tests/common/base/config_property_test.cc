@@ -186,7 +186,7 @@ TEST(ConfigPropertyTest, AnyConfigurationIsValidatedWithoutDying) {
     if (i % 2 == 0) ResolveDefaults(config);
     for (const ConfigUse use :
          {ConfigUse::kTrain, ConfigUse::kSft, ConfigUse::kRollout,
-          ConfigUse::kReward, ConfigUse::kEval}) {
+          ConfigUse::kReward, ConfigUse::kEval, ConfigUse::kRm}) {
       const absl::Status status = ValidateConfig(config, use);
       ASSERT_TRUE(status.ok() || absl::IsInvalidArgument(status)) << status;
     }

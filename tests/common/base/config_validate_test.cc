@@ -22,6 +22,8 @@ const Overrides& BaseOf(ConfigUse use) {
       *new Overrides{"model.init=random", "data.sft=s.jsonl", "sft.out=/o"};
   static const auto& eval =
       *new Overrides{"model.path=/m", "data.eval_prompts=e.jsonl"};
+  static const auto& rm =
+      *new Overrides{"model.path=/m", "data.preferences=p.jsonl", "rm.out=/o"};
   static const auto& none = *new Overrides;
   switch (use) {
     case ConfigUse::kTrain:
@@ -30,6 +32,8 @@ const Overrides& BaseOf(ConfigUse use) {
       return sft;
     case ConfigUse::kEval:
       return eval;
+    case ConfigUse::kRm:
+      return rm;
     default:
       return none;
   }
@@ -242,6 +246,35 @@ TEST(ConfigValidateTest, SizesOfARandomModelMustFit) {
   EXPECT_EQ(Check(ConfigUse::kSft,
                   {"model.num_attention_heads=3", "model.head_dim=32"}),
             absl::OkStatus());
+}
+
+TEST(ConfigValidateTest, EachScorerNeedsItsSource) {
+  const Refusal table[] = {
+      {"reward.scorer=json-schema", "set reward.schema"},
+      {"reward.scorer=ratings", "set reward.ratings"},
+      {"reward.scorer=preference-model", "set reward.preference_model.path"},
+      {"reward.scorer=judge", "set reward.judge.url"},
+      {"reward.scorer=pairwise", "set reward.judge.url"},
+      {"reward.scorer=matth", "did you mean \"math\"?"},
+      {"reward.judge.min_score=10", "less than reward.judge.max_score=10"},
+      {"reward.sandbox.kind=none", "bubblewrap or runtime-class"},
+      {"reward.sandbox.memory_mb=1", "[32, 1048576]"},
+  };
+  for (const auto& [change, expected] : table) {
+    EXPECT_THAT(Faults(ConfigUse::kReward, {change}), HasSubstr(expected));
+  }
+  EXPECT_EQ(Check(ConfigUse::kReward, {"reward.scorer=math"}),
+            absl::OkStatus());
+}
+
+TEST(ConfigValidateTest, ARewardModelNeedsItsPairs) {
+  EXPECT_EQ(Check(ConfigUse::kRm, {}), absl::OkStatus());
+  EXPECT_THAT(Faults(ConfigUse::kRm, {"data.preferences=\"\""}),
+              HasSubstr("data.preferences"));
+  EXPECT_THAT(Faults(ConfigUse::kRm, {"rm.out=\"\""}), HasSubstr("rm.out"));
+  EXPECT_THAT(Faults(ConfigUse::kRm,
+                     {"rm.no_centering=true", "rm.center_coefficient=1"}),
+              HasSubstr("rm.no_centering"));
 }
 
 TEST(ConfigValidateTest, AllFaultsAreReportedAtOnce) {
