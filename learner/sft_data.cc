@@ -102,8 +102,8 @@ absl::StatusOr<std::vector<SftRow>> LoadSftRows(const std::string& path,
   return rows;
 }
 
-absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path) {
-  std::vector<std::string> prompts, responses;
+absl::StatusOr<SftTexts> ReadSftTexts(const std::string& path) {
+  SftTexts texts;
   RETURN_IF_ERROR(ForEachLine(
       path, kMaxLineBytes,
       [&](int64_t number, std::string_view line) -> absl::Status {
@@ -112,16 +112,15 @@ absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path) {
         }
         const auto row = nlohmann::json::parse(line, nullptr, false);
         absl::Status status = row.is_object()
-                                  ? TextOf(row, "prompt", prompts)
+                                  ? TextOf(row, "prompt", texts.prompts)
                                   : absl::DataLossError("not a JSON object");
-        if (status.ok()) status = TextOf(row, "response", responses);
+        if (status.ok()) status = TextOf(row, "response", texts.responses);
         if (status.ok()) return status;
         return absl::DataLossError(absl::StrCat("cannot read ", path, ":",
                                                 number, ": ", status.message(),
                                                 "; correct the line"));
       }));
-  if (!responses.empty()) return responses;
-  if (!prompts.empty()) return prompts;
+  if (!texts.responses.empty() || !texts.prompts.empty()) return texts;
   return absl::DataLossError(
       absl::StrCat("no text to train a tokenizer on: ", path,
                    " has no prompt and no response; check data.sft or set "

@@ -30,10 +30,15 @@ absl::StatusOr<std::vector<SftRow>> LoadSftRows(const std::string& path,
                                                 const Tokenizer& tokenizer,
                                                 const SftDataOptions& options);
 
-// The texts to train a tokenizer on: the responses of a data file, since the
-// vocabulary is best spent on what the model writes; its prompts if it has
-// none. DataLoss names the line that is not an object with text.
-absl::StatusOr<std::vector<std::string>> ReadSftTexts(const std::string& path);
+// The texts to train a tokenizer on.
+struct SftTexts {
+  std::vector<std::string> prompts;
+  std::vector<std::string> responses;
+};
+
+// Those of a data file, as far as its rows have them. DataLoss names the line
+// that is not an object with text; or there is none.
+absl::StatusOr<SftTexts> ReadSftTexts(const std::string& path);
 
 // Cuts the rows into one epoch's batches, each of at least `batch_tokens`
 // tokens (the last may have fewer), in an order that depends on seed and epoch

@@ -25,6 +25,7 @@ constexpr Range kRanges[] = {
     {"run.failure_window_ms", "[1000, 86400000]"},
     {"run.stop_grace_ms", "[100, 3600000]"},
     {"tokenizer.train_vocab_size", "[257, 1000000]"},
+    {"tokenizer.train_whole_words", "[0, 1000000]"},
     {"rollout.workers", "[0, 1024]"},
     {"rollout.max_workers", "[1, 65536]"},
     {"rollout.slots", "[1, 65536]"},

@@ -58,6 +58,7 @@ class BpeTrainer {
  private:
   int32_t AddToken(std::string token);
   void AddWord(std::string_view bytes, int64_t count);
+  void AddWholeWord(std::string_view bytes);
   // Adds (sign 1) or takes away (-1) the pairs of a word.
   void CountPairs(int32_t word, int sign);
   void Queue(const Pair& pair);
@@ -87,10 +88,12 @@ int32_t BpeTrainer::AddToken(std::string token) {
 
 absl::Status BpeTrainer::AddBaseTokens() {
   const size_t base = kBytes + options_.special_tokens.size();
-  if (options_.vocab_size < static_cast<int64_t>(base)) {
+  const auto least = static_cast<int64_t>(base) + options_.whole_words;
+  if (options_.vocab_size < least) {
     return absl::InvalidArgumentError(absl::StrCat(
         "cannot train a tokenizer: vocab_size=", options_.vocab_size,
-        ", expected at least ", base));
+        ", expected at least ", least, " (", base,
+        " bytes and special tokens, whole_words=", options_.whole_words, ")"));
   }
   for (const std::string& token : options_.special_tokens) AddToken(token);
   std::vector<std::pair<int32_t, int>> alphabet;
@@ -121,9 +124,28 @@ void BpeTrainer::CountWords(const std::vector<std::string>& texts) {
   }
   std::vector<std::pair<std::string_view, int64_t>> sorted(counts.begin(),
                                                            counts.end());
-  std::sort(sorted.begin(), sorted.end());
-  for (const auto& [bytes, count] : sorted) AddWord(bytes, count);
+  std::ranges::sort(sorted, {}, [](const auto& word) {
+    return std::pair(-word.second, word.first);
+  });
+  int32_t whole_words = 0;
+  for (const auto& [bytes, count] : sorted) {
+    if (whole_words < options_.whole_words && count >= options_.min_frequency) {
+      AddWholeWord(bytes);
+      ++whole_words;
+    } else {
+      AddWord(bytes, count);
+    }
+  }
   for (const auto& [pair, use] : uses_) Queue(pair);
+}
+
+// One byte is a token already, and a special token stays what it is.
+void BpeTrainer::AddWholeWord(std::string_view bytes) {
+  std::string token;
+  for (const char c : bytes) {
+    AppendUtf8(ByteToScalar(static_cast<uint8_t>(c)), &token);
+  }
+  if (!ids_.contains(token)) AddToken(std::move(token));
 }
 
 void BpeTrainer::AddWord(std::string_view bytes, int64_t count) {
@@ -241,7 +263,7 @@ std::string BpeTrainer::Json() const {
                              {"end_of_word_suffix", nullptr},
                              {"fuse_unk", false},
                              {"byte_fallback", false},
-                             {"ignore_merges", false},
+                             {"ignore_merges", options_.whole_words > 0},
                              {"vocab", std::move(vocab)},
                              {"merges", std::move(merges)}};
   const OrderedJson json = {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
@@ -84,7 +85,7 @@ class DemoBuilder {
 
   WordnetDemo Build() {
     KeepPlainEntries();
-    KeepFrequentWords();
+    KeepCommonVocabulary();
     ShuffleByHeadword();
     WordnetDemo demo;
     for (const WordnetEntry& entry : wordnet_.entries) AddRow(entry, &demo);
@@ -110,19 +111,39 @@ class DemoBuilder {
                options_.max_headword_bytes;
   }
 
-  void KeepFrequentWords() {
+  // Drops the rarest tenth of the words with the definitions that use them,
+  // counts anew, and so on: what is left repeats its words far more often than
+  // the definitions that one cut would leave.
+  void KeepCommonVocabulary() {
+    const auto wanted = static_cast<size_t>(options_.vocabulary_words);
+    for (StringSet words = Vocabulary(std::numeric_limits<size_t>::max());
+         words.size() > wanted;) {
+      words = Vocabulary(std::max(wanted, words.size() * 9 / 10));
+      std::erase_if(wordnet_.entries, [&](const WordnetEntry& entry) {
+        return !std::ranges::all_of(
+            WordsOf(entry.definition),
+            [&](std::string_view word) { return words.contains(word); });
+      });
+    }
+  }
+
+  // The `size` most frequent words of the entries.
+  StringSet Vocabulary(size_t size) const {
     WordCounts counts;
     for (const WordnetEntry& entry : wordnet_.entries) {
       for (const std::string_view word : WordsOf(entry.definition)) {
         ++counts[word];
       }
     }
-    std::erase_if(wordnet_.entries, [&](const WordnetEntry& entry) {
-      const auto words = WordsOf(entry.definition);
-      return std::any_of(words.begin(), words.end(), [&](std::string_view w) {
-        return counts[w] < options_.min_word_count;
-      });
-    });
+    std::vector<std::pair<int32_t, std::string_view>> order;
+    for (const auto& [word, count] : counts) order.emplace_back(-count, word);
+    std::ranges::sort(order);
+    StringSet words;
+    for (const auto& [count, word] :
+         std::span(order).first(std::min(size, order.size()))) {
+      words.emplace(word);
+    }
+    return words;
   }
 
   void ShuffleByHeadword() {
@@ -138,17 +159,18 @@ class DemoBuilder {
     wordnet_.entries = std::move(shuffled);
   }
 
-  void AddRow(const WordnetEntry& entry, WordnetDemo* demo) const {
+  void AddRow(const WordnetEntry& entry, WordnetDemo* demo) {
     const bool held_out = IsHeldOut(entry.headword);
     std::vector<WordnetDemo::Row>& rows =
         held_out ? demo->heldout : demo->train;
     const int32_t limit =
         held_out ? options_.max_heldout_rows : options_.max_train_rows;
     if (static_cast<int32_t>(rows.size()) >= limit) return;
-    rows.push_back(
-        {fmt::format("{} ({}):", entry.headword, entry.part_of_speech),
-         fmt::format(" {}", entry.definition), entry.headword,
-         entry.part_of_speech});
+    std::string prompt =
+        fmt::format("{} ({}):", entry.headword, entry.part_of_speech);
+    if (held_out && !heldout_prompts_.insert(prompt).second) return;
+    rows.push_back({std::move(prompt), fmt::format(" {}", entry.definition),
+                    entry.headword, entry.part_of_speech});
   }
 
   // By the hash's last byte: its first ones order the rows.
@@ -159,12 +181,16 @@ class DemoBuilder {
 
   const WordnetDemoOptions options_;
   WordnetEntries wordnet_;
+  StringSet heldout_prompts_;
 };
 
+// Each prompt once, if without responses.
 absl::Status WriteRows(std::span<const WordnetDemo::Row> rows,
                        bool with_response, const std::string& path) {
   std::string out;
+  StringSet prompts;
   for (const WordnetDemo::Row& row : rows) {
+    if (!with_response && !prompts.insert(row.prompt).second) continue;
     nlohmann::ordered_json json;
     json["prompt"] = row.prompt;
     if (with_response) json["response"] = row.response;

@@ -23,7 +23,8 @@ struct WordnetDemo {
     std::string part_of_speech;
   };
   // In an order that mixes the alphabet. No headword and no definition is in
-  // both; within each, definitions are distinct.
+  // both. Definitions are distinct, and held-out prompts are: a training prompt
+  // comes once for each sense.
   std::vector<Row> train;
   std::vector<Row> heldout;
   // Every word of WordNet, sorted.
@@ -35,13 +36,13 @@ struct WordnetDemoOptions {
   int32_t min_words = 2;
   int32_t max_words = 16;
   int32_t max_headword_bytes = 12;  // keeps prompts short in tokens
-  // A word must occur in so many of the clean definitions, or a small model
-  // has no chance to learn it.
-  int32_t min_word_count = 11;
+  // Definitions are written in so few words, the most frequent ones: a small
+  // model has no chance to learn a word it meets once or twice.
+  int32_t vocabulary_words = 2800;
   int32_t max_train_rows = 15000;
   int32_t max_heldout_rows = 1250;
   // One headword in so many is held out, chosen by its hash.
-  int32_t heldout_every = 7;  // at least 2
+  int32_t heldout_every = 8;  // at least 2
 };
 
 // Whether `definition` is in the demo's plain style: lower-case ASCII letters,

@@ -61,14 +61,6 @@ bool IsLowerCaseWord(std::string_view text) {
   });
 }
 
-// The line of `data` that begins at `offset`, or "".
-std::string_view LineAt(std::string_view data, size_t offset) {
-  if (offset >= data.size()) return {};
-  if (offset > 0 && data[offset - 1] != '\n') return {};
-  data.remove_prefix(offset);
-  return data.substr(0, data.find('\n'));
-}
-
 std::string_view GlossOf(std::string_view data_line) {
   const size_t mark = data_line.find(kGlossMark);
   if (mark == std::string_view::npos) return {};
@@ -101,32 +93,6 @@ std::vector<std::string_view> LemmasOf(std::string_view data_line) {
   return lemmas;
 }
 
-// Whether a synset has `lemma` spelled so: an index spells all in lower case.
-bool HasLemma(std::string_view data_line, std::string_view lemma) {
-  const std::vector<std::string_view> lemmas = LemmasOf(data_line);
-  return std::find(lemmas.begin(), lemmas.end(), lemma) != lemmas.end();
-}
-
-struct IndexLine {
-  std::string_view lemma;
-  uint64_t offset;  // of the first sense in the data file
-};
-
-// lemma, pos, synsets, p, p pointer symbols, senses, tagged senses, offsets...
-std::optional<IndexLine> ParseIndexLine(std::string_view line) {
-  const std::vector<std::string_view> fields = SplitAt(line, ' ');
-  uint64_t pointers = 0;
-  IndexLine parsed = {};
-  if (fields.size() < 4 ||
-      !absl::SimpleAtoi(std::string(fields[3]), &pointers) ||
-      pointers >= fields.size() || fields.size() - pointers < 7 ||
-      !absl::SimpleAtoi(std::string(fields[6 + pointers]), &parsed.offset)) {
-    return std::nullopt;
-  }
-  parsed.lemma = fields[0];
-  return parsed;
-}
-
 // Adds the words of `text` to `words`.
 void CollectWords(std::string_view text, StringSet* words) {
   std::string word;
@@ -147,38 +113,33 @@ void CollectWords(std::string_view text, StringSet* words) {
   finish();
 }
 
-absl::Status CollectLexicon(const std::string& path, std::string_view data,
-                            StringSet* words) {
+// Adds the words and, if a plain word names it, the definition of one synset.
+// Whether `line` is one.
+bool CollectSynset(std::string_view line, const char* part_of_speech,
+                   StringSet* words, WordnetEntries* wordnet) {
+  const std::string_view gloss = GlossOf(line);
+  const std::vector<std::string_view> lemmas = LemmasOf(line);
+  if (gloss.empty() || lemmas.empty()) return false;
+  CollectWords(gloss, words);
+  for (const std::string_view lemma : lemmas) CollectWords(lemma, words);
+  const auto headword = std::ranges::find_if(lemmas, IsLowerCaseWord);
+  if (headword != lemmas.end()) {
+    wordnet->entries.push_back(
+        {std::string(*headword), part_of_speech, DefinitionOf(gloss)});
+  }
+  return true;
+}
+
+absl::Status CollectFile(const std::string& path, const char* part_of_speech,
+                         StringSet* words, WordnetEntries* wordnet) {
+  ASSIGN_OR_RETURN(const std::string data, ReadDatabaseFile(path));
   int64_t number = 0;
   for (const std::string_view line : SplitAt(data, '\n')) {
     ++number;
     if (line[0] == kLicenceIndent) continue;
-    const std::vector<std::string_view> lemmas = LemmasOf(line);
-    if (GlossOf(line).empty() || lemmas.empty()) {
+    if (!CollectSynset(line, part_of_speech, words, wordnet)) {
       return MalformedLineError(path, number);
     }
-    CollectWords(GlossOf(line), words);
-    for (const std::string_view lemma : lemmas) CollectWords(lemma, words);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CollectEntries(const std::string& index_path,
-                            std::string_view data, const char* part_of_speech,
-                            std::vector<WordnetEntry>* entries) {
-  ASSIGN_OR_RETURN(const std::string index, ReadDatabaseFile(index_path));
-  int64_t number = 0;
-  for (const std::string_view line : SplitAt(index, '\n')) {
-    ++number;
-    if (line[0] == kLicenceIndent) continue;
-    const std::optional<IndexLine> parsed = ParseIndexLine(line);
-    if (!parsed.has_value()) return MalformedLineError(index_path, number);
-    if (!IsLowerCaseWord(parsed->lemma)) continue;
-    const std::string_view synset = LineAt(data, parsed->offset);
-    if (synset.empty()) return MalformedLineError(index_path, number);
-    if (!HasLemma(synset, parsed->lemma)) continue;  // a proper noun
-    entries->push_back({std::string(parsed->lemma), part_of_speech,
-                        DefinitionOf(GlossOf(synset))});
   }
   return absl::OkStatus();
 }
@@ -189,14 +150,9 @@ absl::StatusOr<WordnetEntries> ReadWordnet(const std::string& folder) {
   WordnetEntries result;
   StringSet words;
   for (const PartOfSpeech& part : kPartsOfSpeech) {
-    const std::string data_path =
-        JoinPath(folder, absl::StrCat("data.", part.extension));
-    const std::string index_path =
-        JoinPath(folder, absl::StrCat("index.", part.extension));
-    ASSIGN_OR_RETURN(const std::string data, ReadDatabaseFile(data_path));
-    RETURN_IF_ERROR(CollectLexicon(data_path, data, &words));
     RETURN_IF_ERROR(
-        CollectEntries(index_path, data, part.name, &result.entries));
+        CollectFile(JoinPath(folder, absl::StrCat("data.", part.extension)),
+                    part.name, &words, &result));
   }
   result.lexicon.assign(words.begin(), words.end());
   std::sort(result.lexicon.begin(), result.lexicon.end());

@@ -9,7 +9,8 @@
 
 namespace operant {
 
-// A lemma in the first, most frequent, of its senses.
+// A synset, named by the first of its lemmas that is one word in lower-case
+// letters.
 struct WordnetEntry {
   std::string headword;
   std::string part_of_speech;  // noun, verb, adjective, adverb
@@ -17,15 +18,16 @@ struct WordnetEntry {
 };
 
 struct WordnetEntries {
-  // Single words in lower-case letters, by part of speech and alphabet.
+  // Of those synsets that have such a lemma, by part of speech and place in the
+  // file. A headword comes once for each of the senses it names.
   std::vector<WordnetEntry> entries;
   // Every word of every gloss and lemma, lower-case, sorted. Words are parted
   // at whatever is no letter or digit, but for an apostrophe within.
   std::vector<std::string> lexicon;
 };
 
-// `folder` holds data.noun, index.noun and so on. Errors: NotFound, naming the
-// package; DataLoss, naming file and line.
+// `folder` holds data.noun, data.verb, data.adj and data.adv. Errors: NotFound,
+// naming the package; DataLoss, naming file and line.
 absl::StatusOr<WordnetEntries> ReadWordnet(const std::string& folder);
 
 }  // namespace operant

@@ -61,6 +61,30 @@ TEST(BpeTrainerTest, NoMergeSpellsASpecialToken) {
   EXPECT_THAT(json["model"]["merges"], SizeIs(0));
 }
 
+// "the" comes three times, " cat" twice, " hat" once.
+TEST(BpeTrainerTest, WholeWordsNeedNoMerges) {
+  const BpeTrainerOptions options = {.vocab_size = 300, .whole_words = 2};
+  const auto json = TrainBpe(options, {"the cat", "the cat", "the hat"});
+  ASSERT_TRUE(json.ok()) << json.status();
+  const auto parsed = nlohmann::json::parse(*json);
+  EXPECT_EQ(parsed["model"]["vocab"]["the"], 256);
+  EXPECT_EQ(parsed["model"]["vocab"]["\u0120cat"], 257);
+  EXPECT_TRUE(parsed["model"]["ignore_merges"]);
+  EXPECT_THAT(parsed["model"]["merges"], SizeIs(0));
+  const auto tokenizer = Tokenizer::Parse(*json);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_THAT((*tokenizer)->Encode("the cat hat"),
+              ElementsAre(256, 257, 220, 71, 64, 83));
+  EXPECT_EQ((*tokenizer)->Decode(std::vector<int32_t>{256, 257}), "the cat");
+}
+
+TEST(BpeTrainerTest, MergesAreLearnedFromTheOtherWords) {
+  const nlohmann::json json = Train({.vocab_size = 300, .whole_words = 1},
+                                    {"cat", "cat", "cat", "hen", "hen"});
+  EXPECT_EQ(json["model"]["vocab"]["cat"], 256);
+  EXPECT_THAT(json["model"]["merges"], ElementsAre("e n", "h en"));
+}
+
 TEST(BpeTrainerTest, EqualTextsGiveAnEqualTokenizer) {
   const std::vector<std::string> texts = {"the cat sat on the mat",
                                           "a cat and a hat, the cat"};
@@ -72,6 +96,7 @@ TEST(BpeTrainerTest, RefusesImpossibleOptions) {
   for (const BpeTrainerOptions& options : std::vector<BpeTrainerOptions>{
            {.vocab_size = 255},
            {.vocab_size = 256, .special_tokens = {"<eos>"}},
+           {.vocab_size = 300, .whole_words = 45},
            {.vocab_size = 300, .special_tokens = {"<eos>", "<eos>"}},
            {.vocab_size = 300, .special_tokens = {""}},
            {.vocab_size = 300, .special_tokens = {"a"}}}) {

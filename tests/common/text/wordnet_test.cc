@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "common/base/file_io.h"
 #include "common/text/prompt_dataset.h"
 #include "common/text/wordnet_entries.h"
@@ -25,30 +28,23 @@ std::string TempFolder(const std::string& name) {
   return folder;
 }
 
-// A database of two nouns, one proper, and an adjective with a mark. An index
-// names a synset by its place in the data file.
+// A database of three nouns, one proper and one with two senses, and an
+// adjective with a mark.
 void WriteDatabase(const std::string& folder) {
   const std::string licence = "  1 licence\n";
-  const std::string cat =
-      "00000012 05 n 02 cat 0 true_cat 0 000 | feline mammal with soft fur; "
-      "\"the Cat's fur\"  \n";
-  const std::string rome = "00000000 15 n 01 Rome 0 000 | capital of Italy  \n";
+  const std::string nouns =
+      "00000012 05 n 02 true_cat 0 cat 0 000 | feline mammal with soft fur; "
+      "\"the Cat's fur\"  \n"
+      "00000101 15 n 01 Rome 0 000 | capital of Italy  \n"
+      "00000150 18 n 01 cat 0 000 | a spiteful woman  \n";
   const std::string awake = "00000012 00 s 01 awake(p) 0 000 | not asleep  \n";
   const auto write = [&](const std::string& name, const std::string& text) {
     EXPECT_TRUE(WriteFileAtomically(JoinPath(folder, name), text).ok());
   };
-  write("data.noun", licence + cat + rome);
-  write("index.noun",
-        licence +
-            "cat n 1 1 @ 1 1 00000012  \ntrue_cat n 1 1 @ 1 0 00000012  \n" +
-            "rome n 1 0 1 0 " + std::to_string(licence.size() + cat.size()) +
-            "  \n");
+  write("data.noun", licence + nouns);
   write("data.adj", licence + awake);
-  write("index.adj", licence + "awake a 1 1 ! 1 1 00000012  \n");
-  for (const char* name :
-       {"data.verb", "index.verb", "data.adv", "index.adv"}) {
-    write(name, licence);
-  }
+  write("data.verb", licence);
+  write("data.adv", licence);
 }
 
 TEST(WordnetEntriesTest, ReadsLemmasDefinitionsAndWords) {
@@ -56,12 +52,13 @@ TEST(WordnetEntriesTest, ReadsLemmasDefinitionsAndWords) {
   WriteDatabase(folder);
   const auto wordnet = ReadWordnet(folder);
   ASSERT_TRUE(wordnet.ok()) << wordnet.status();
-  ASSERT_EQ(wordnet->entries.size(), 2);
+  ASSERT_EQ(wordnet->entries.size(), 3);
   EXPECT_EQ(wordnet->entries[0].headword, "cat");
   EXPECT_EQ(wordnet->entries[0].part_of_speech, "noun");
   EXPECT_EQ(wordnet->entries[0].definition, "feline mammal with soft fur");
-  EXPECT_EQ(wordnet->entries[1].headword, "awake");
-  EXPECT_EQ(wordnet->entries[1].part_of_speech, "adjective");
+  EXPECT_EQ(wordnet->entries[1].definition, "a spiteful woman");
+  EXPECT_EQ(wordnet->entries[2].headword, "awake");
+  EXPECT_EQ(wordnet->entries[2].part_of_speech, "adjective");
   EXPECT_THAT(wordnet->lexicon, Contains("cat's"));
   EXPECT_THAT(wordnet->lexicon, Contains("rome"));
   EXPECT_THAT(wordnet->lexicon, Contains("true"));
@@ -77,14 +74,15 @@ TEST(WordnetEntriesTest, MissingWordnetNamesThePackage) {
 TEST(WordnetEntriesTest, DamagedFilesAreDataLossWithTheirPlace) {
   const std::string folder = TempFolder("damaged");
   WriteDatabase(folder);
-  const std::string index = JoinPath(folder, "index.noun");
-  for (const char* line : {"cat n 1 1 @ 1 1 99999999\n", "cat n 1 1 @ 1 1 13\n",
-                           "cat n 1 9 @ 1 1 12\n", "cat\n"}) {
-    ASSERT_TRUE(WriteFileAtomically(index, line).ok());
+  const std::string data = JoinPath(folder, "data.noun");
+  for (const char* line :
+       {"00000012 05 n 01 cat 0 000\n", "00000012 05 n 09 cat 0 000 | fur\n",
+        "00000012 05 n xx cat 0 000 | fur\n", "cat | fur\n"}) {
+    ASSERT_TRUE(WriteFileAtomically(data, line).ok());
     const auto wordnet = ReadWordnet(folder);
-    EXPECT_EQ(wordnet.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_EQ(wordnet.status().code(), absl::StatusCode::kDataLoss) << line;
     EXPECT_THAT(std::string(wordnet.status().message()),
-                HasSubstr("index.noun:1"));
+                HasSubstr("data.noun:1"));
   }
 }
 
@@ -138,9 +136,10 @@ class RealWordnetTest : public testing::Test {
 };
 
 TEST_F(RealWordnetTest, SplitsAreLargeAndShareNeitherWordNorDefinition) {
-  EXPECT_GE(demo_.train.size(), 5000);
-  EXPECT_GE(demo_.heldout.size(), 1000);
+  EXPECT_GE(demo_.train.size(), 13000);
+  EXPECT_EQ(demo_.heldout.size(), 1250);
   std::set<std::string> words;
+  std::set<std::string> prompts;
   std::set<std::string> definitions;
   for (const WordnetDemo::Row& row : demo_.train) {
     words.insert(row.headword);
@@ -148,9 +147,29 @@ TEST_F(RealWordnetTest, SplitsAreLargeAndShareNeitherWordNorDefinition) {
   }
   for (const WordnetDemo::Row& row : demo_.heldout) {
     EXPECT_EQ(words.count(row.headword), 0) << row.headword;
+    EXPECT_TRUE(prompts.insert(row.prompt).second) << row.prompt;
     EXPECT_TRUE(definitions.insert(row.response).second) << row.response;
     EXPECT_TRUE(IsPlainDefinition(row.response.substr(1)));
   }
+}
+
+TEST_F(RealWordnetTest, DefinitionsKeepToAClosedVocabulary) {
+  std::map<std::string, int> counts;
+  for (const auto* rows : {&demo_.train, &demo_.heldout}) {
+    for (const WordnetDemo::Row& row : *rows) {
+      std::string text = row.response;
+      for (char& c : text) c = absl::ascii_isalnum(c) || c == '\'' ? c : ' ';
+      for (const auto word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+        ++counts[std::string(word)];
+      }
+    }
+  }
+  EXPECT_LE(counts.size(), WordnetDemoOptions().vocabulary_words);
+  std::vector<int> occurrences;
+  for (const auto& [word, count] : counts) occurrences.push_back(count);
+  std::ranges::nth_element(occurrences,
+                           occurrences.begin() + occurrences.size() / 2);
+  EXPECT_GE(occurrences[occurrences.size() / 2], 10);
 }
 
 TEST_F(RealWordnetTest, IsTheSameEachTime) {
