@@ -120,6 +120,8 @@ constexpr Default kDefaults[] = {
     {"log.level", "info"},
     {"log.format", "text"},
     {"log.samples_every_steps", "10"},
+    {"alert.step_stall_seconds", "1800"},
+    {"alert.checkpoint_age_seconds", "7200"},
 };
 
 // Sizes of model.init: random.
@@ -183,6 +185,22 @@ void ResolveMinibatch(v1::LearnerSection& learner) {
       std::min<uint64_t>(samples, std::numeric_limits<uint32_t>::max())));
 }
 
+// Generous by intent: an alert that a healthy run fires is not read.
+double ReferenceKlLimit(const v1::RunConfig& config) {
+  if (config.stop().max_reference_kl() > 0)
+    return config.stop().max_reference_kl() / 2;
+  if (config.ppo().kl_target() > 0) return 4 * config.ppo().kl_target();
+  return 50;
+}
+
+void ResolveAlerts(v1::RunConfig& config) {
+  v1::AlertSection& alert = *config.mutable_alert();
+  if (alert.reference_kl() == 0)
+    alert.set_reference_kl(ReferenceKlLimit(config));
+  if (alert.weight_lag_versions() == 0)
+    alert.set_weight_lag_versions(config.learner().staleness() + 2);
+}
+
 }  // namespace
 
 void ResolveDefaults(v1::RunConfig& config) {
@@ -191,6 +209,7 @@ void ResolveDefaults(v1::RunConfig& config) {
   ResolveSwitches(config);
   ResolveEndpoints(*config.mutable_reward());
   ResolveMinibatch(*config.mutable_learner());
+  ResolveAlerts(config);
 }
 
 }  // namespace operant

@@ -101,6 +101,10 @@ constexpr Range kRanges[] = {
     {"rm.max_gradient_norm", "(0, inf)"},
     {"rm.center_coefficient", "[0, inf)"},
     {"rm.threads", "[0, 4096]"},
+    {"alert.reference_kl", "(0, inf)"},
+    {"alert.step_stall_seconds", "[1, 31536000]"},
+    {"alert.weight_lag_versions", "[1, 1000000]"},
+    {"alert.checkpoint_age_seconds", "[1, 31536000]"},
 };
 
 // Sizes of model.init: random.

@@ -100,6 +100,17 @@ TEST(ConfigDefaultsTest, DerivedSizesFollowTheGivenOnes) {
   EXPECT_EQ(config.reward().endpoints(0).deadline_ms(), 7u);
 }
 
+TEST(ConfigDefaultsTest, AlertLimitsFollowTheRunsOwnLimits) {
+  EXPECT_EQ(Resolved({}).alert().reference_kl(), 50);
+  EXPECT_EQ(Resolved({"ppo.kl_target=6"}).alert().reference_kl(), 24);
+  EXPECT_EQ(Resolved({"ppo.kl_target=6", "stop.max_reference_kl=30"})
+                .alert()
+                .reference_kl(),
+            15);
+  EXPECT_EQ(Resolved({"learner.staleness=1"}).alert().weight_lag_versions(),
+            3u);
+}
+
 TEST(ConfigValidateTest, TheLeastOfEachVerbPasses) {
   for (const ConfigUse use :
        {ConfigUse::kTrain, ConfigUse::kSft, ConfigUse::kRollout,
