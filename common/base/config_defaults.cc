@@ -69,6 +69,13 @@ constexpr Default kDefaults[] = {
     {"learner.dtype", "fp32"},
     {"learner.listen", "127.0.0.1:0"},
     {"learner.worker_wait_ms", "120000"},
+    {"learner.ranks", "1"},
+    {"learner.collective", "auto"},
+    {"learner.shard", "none"},
+    {"learner.recompute", "none"},
+    {"learner.collective_timeout_ms", "30000"},
+    {"learner.rank_wait_ms", "120000"},
+    {"learner.digest_every_steps", "10"},
     {"ppo.learning_rate", "1e-6"},
     {"ppo.value_learning_rate", "1e-5"},
     {"ppo.schedule", "constant"},
@@ -90,7 +97,6 @@ constexpr Default kDefaults[] = {
     {"ppo.truncated", "terminal"},
     {"ppo.importance_cap", "2"},
     {"ppo.train_fraction", "1"},
-    {"ppo.ratio_tolerance", "1e-4"},
     {"checkpoint.keep", "2"},
     {"eval.samples", "2000"},
     {"eval.final_samples", "20000"},
@@ -165,6 +171,9 @@ void ResolveSwitches(v1::RunConfig& config) {
   if (!config.rm().no_centering()) {
     SetIfUnset(config, {"rm.center_coefficient", "0.01"});
   }
+  // bf16 keeps 8 bits of a log-prob's logits.
+  const bool is_bf16 = config.learner().dtype() == "bf16";
+  SetIfUnset(config, {"ppo.ratio_tolerance", is_bf16 ? "0.2" : "1e-4"});
 }
 
 void ResolveEndpoints(v1::RewardSection& reward) {

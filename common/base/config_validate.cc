@@ -225,6 +225,26 @@ void CheckMicrobatch(const v1::RunConfig& config, ConfigFaults& faults) {
               "raise it or lower one of the two"});
 }
 
+void CheckRanks(const v1::LearnerSection& learner, ConfigFaults& faults) {
+  const uint32_t ranks = learner.ranks();
+  if (learner.minibatch_samples() > 0 && ranks > learner.minibatch_samples()) {
+    faults.Add({"learner.ranks", absl::StrCat(ranks),
+                absl::StrCat("at most learner.minibatch_samples = ",
+                             learner.minibatch_samples(),
+                             " since a rank without a sample only waits"),
+                "start fewer ranks or raise learner.minibatch_samples"});
+  }
+  if (learner.collective() == "none" && ranks > 1) {
+    faults.Add({"learner.collective", learner.collective(),
+                absl::StrCat("auto or nccl or gloo for learner.ranks=", ranks),
+                "leave the key out"});
+  }
+  if (learner.collective() == "nccl" && learner.device() == "cpu") {
+    faults.Add({"learner.collective", learner.collective(),
+                "gloo since learner.device=cpu", "leave the key out"});
+  }
+}
+
 void CheckKl(const v1::PpoSection& ppo, ConfigFaults& faults) {
   if (!ppo.no_kl()) return;
   if (ppo.kl_coefficient() > 0) {
@@ -257,6 +277,7 @@ void CheckAll(v1::RunConfig& config, ConfigFaults& faults) {
   CheckRollout(config.rollout(), faults);
   CheckReward(config.reward(), faults);
   CheckBatch(config.learner(), faults);
+  CheckRanks(config.learner(), faults);
   CheckKl(config.ppo(), faults);
   CheckListen(config.learner().listen(), faults);
   const v1::StopSection& stop = config.stop();
