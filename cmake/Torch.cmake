@@ -31,7 +31,10 @@ foreach(dir IN LISTS OPERANT_NVIDIA_LIB_DIRS)
 endforeach()
 
 # One precompiled torch/torch.h for every target that trains.
-file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cc" "// owns the precompiled header\n")
+# Written only when it changes: a newer file would build the header again after
+# every run of cmake, and with it everything that trains.
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/torch_pch.cc"
+     CONTENT "// owns the precompiled header\n")
 add_library(operant_torch_pch STATIC "${CMAKE_BINARY_DIR}/torch_pch.cc")
 target_link_libraries(operant_torch_pch PUBLIC operant_torch)
 target_precompile_headers(operant_torch_pch PRIVATE <torch/torch.h>)
