@@ -58,6 +58,7 @@ class Updater {
         options_(options),
         learner_(learner),
         coefficients_(CoefficientsOf(*options.ppo)),
+        fits_values_(options.ppo->critic() == "least_squares"),
         device_(learner.value_head->Parameters().front().second.device()) {
     for (int64_t i = 0; i < e_.responses(); ++i) {
       pass_lengths_.push_back(PassLength(e_, i));
@@ -75,6 +76,7 @@ class Updater {
       }
     }
     FinishMeans();
+    if (fits_values_) learner_.value_head->Fit();
     return stats_;
   }
 
@@ -96,7 +98,8 @@ class Updater {
       Observe(inputs, loss, figures);
     }
     // With several ranks, `tokens` and the optimiser's flat_gradients() are
-    // summed over them here: nothing else is shared.
+    // summed over them here, and value_head->observed() before a fit: nothing
+    // else is shared.
     return ApplyGradients(figures);
   }
 
@@ -127,7 +130,7 @@ class Updater {
     std::tie(in.logp, in.entropy) = learner_.policy->LogProbs(
         hidden, pass.targets, options_.temperature,
         /*entropy_gradient=*/coefficients_.entropy != 0);
-    in.values = learner_.value_head->Values(hidden);
+    in.values = ValuesOf(hidden, pass);
     in.old_logp = pass.old_logp;
     in.advantages = pass.advantages;
     in.importance = ImportanceWeight(pass.old_logp, pass.sampler_logp,
@@ -136,6 +139,14 @@ class Updater {
     in.mean.mask = at::ones_like(pass.advantages, at::kBool);
     in.mean.weight = pass.weights;
     return in;
+  }
+
+  // With gradient, or noted for the fit at the end.
+  at::Tensor ValuesOf(const at::Tensor& hidden, const PassTensors& pass) const {
+    if (!fits_values_) return learner_.value_head->Values(hidden);
+    const torch::NoGradGuard no_grad;
+    learner_.value_head->Observe(hidden, pass.returns, pass.weights);
+    return learner_.value_head->Values(hidden);
   }
 
   // How many tokens the rows stand for: their count where all weights are 1, an
@@ -217,6 +228,7 @@ class Updater {
   const UpdateOptions& options_;
   const PpoLearner& learner_;
   const PpoCoefficients coefficients_;
+  const bool fits_values_;
   const at::Device device_;
   std::vector<int64_t> pass_lengths_;  // [B]
   UpdateStats stats_;

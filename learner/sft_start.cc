@@ -1,7 +1,5 @@
 #include "learner/sft_start.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -39,15 +37,6 @@ ModelConfig SizesOf(const v1::ModelSection& model) {
   return config;
 }
 
-// Merges are best spent on what the model writes. Where its words are whole,
-// they are left for what it reads.
-std::vector<std::string> VocabularyTexts(SftTexts rows, bool has_whole_words) {
-  if (rows.responses.empty()) return std::move(rows.prompts);
-  if (has_whole_words)
-    std::ranges::move(rows.prompts, std::back_inserter(rows.responses));
-  return std::move(rows.responses);
-}
-
 absl::StatusOr<std::unique_ptr<Tokenizer>> TrainTokenizer(
     const v1::RunConfig& config) {
   ASSIGN_OR_RETURN(SftTexts rows, ReadSftTexts(config.data().sft()));
@@ -57,12 +46,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TrainTokenizer(
   options.whole_words =
       static_cast<int32_t>(config.tokenizer().train_whole_words());
   options.special_tokens = {kEndOfText};
-  const std::vector<std::string> texts =
-      VocabularyTexts(std::move(rows), options.whole_words > 0);
+  // Merges are best spent on what the model writes. Where its words are whole,
+  // they are left for what it reads.
+  BpeTexts texts;
+  texts.written = std::move(rows.responses);
+  if (texts.written.empty() || options.whole_words > 0) {
+    texts.read = std::move(rows.prompts);
+  }
   ASSIGN_OR_RETURN(const std::string json, TrainBpe(options, texts));
   ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Parse(json));
   LogInfo("tokenizer trained",
-          {{"texts", texts.size()}, {"vocab_size", tokenizer->vocab_size()}});
+          {{"texts", texts.written.size() + texts.read.size()},
+           {"vocab_size", tokenizer->vocab_size()}});
   return tokenizer;
 }
 

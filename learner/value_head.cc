@@ -8,12 +8,18 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/nn/safetensors.h"
 
 namespace operant::learner {
 namespace {
 
+// Added to the mean square of each input, as a share of it: keeps inputs that
+// always go together apart. The least of it holds where nothing was observed.
+constexpr double kRidge = 1e-4;
+constexpr double kLeastRidge = 1e-12;
+constexpr const char* kMomentsName = "value_head.moments";
 constexpr const char* kWeightName = "value_head.weight";
 constexpr const char* kBiasName = "value_head.bias";
 
@@ -25,9 +31,13 @@ at::Tensor ZeroLeaf(int64_t size, Device device) {
                   .requires_grad(true));
 }
 
-void CopyInto(at::Tensor& leaf, const std::vector<float>& values) {
+bool IsFinite(const at::Tensor& x) {
+  return at::isfinite(x).all().item<bool>();
+}
+
+void CopyInto(at::Tensor& to, const std::vector<float>& values) {
   torch::NoGradGuard no_grad;
-  leaf.copy_(torch::tensor(values, at::kFloat));
+  to.copy_(torch::tensor(values, at::kFloat).view(to.sizes()));
 }
 
 std::vector<float> ToFloats(const at::Tensor& leaf) {
@@ -36,14 +46,15 @@ std::vector<float> ToFloats(const at::Tensor& leaf) {
   return {begin, begin + host.numel()};
 }
 
-absl::StatusOr<std::vector<float>> ReadVector(const SafetensorsReader& file,
-                                              const char* name, int64_t size) {
+absl::StatusOr<std::vector<float>> ReadTensor(
+    const SafetensorsReader& file, const char* name,
+    const std::vector<int64_t>& shape) {
   for (const WeightTensor& tensor : file.tensors()) {
     if (tensor.name != name || tensor.type != WeightType::kF32 ||
-        tensor.shape != std::vector<int64_t>{size}) {
+        tensor.shape != shape) {
       continue;
     }
-    std::vector<float> values(size);
+    std::vector<float> values(tensor.bytes / sizeof(float));
     RETURN_IF_ERROR(
         file.Read(tensor, std::as_writable_bytes(std::span(values))));
     const auto is_finite = [](float value) { return std::isfinite(value); };
@@ -51,16 +62,48 @@ absl::StatusOr<std::vector<float>> ReadVector(const SafetensorsReader& file,
   }
   return absl::DataLossError(absl::StrCat(
       "value head not loaded: file=", file.path(), ", expected finite F32 '",
-      name, "' of shape [", size, "]; resume from an older checkpoint"));
+      name, "' of shape [", absl::StrJoin(shape, ", "),
+      "]; resume from an older checkpoint"));
 }
 
 }  // namespace
 
 TrainableValueHead::TrainableValueHead(int64_t hidden_size, Device device)
-    : weight_(ZeroLeaf(hidden_size, device)), bias_(ZeroLeaf(1, device)) {}
+    : weight_(ZeroLeaf(hidden_size, device)),
+      bias_(ZeroLeaf(1, device)),
+      observed_(torch::zeros({hidden_size + 1, hidden_size + 2},
+                             weight_.options().requires_grad(false))),
+      moments_(torch::zeros_like(observed_)) {}
 
 at::Tensor TrainableValueHead::Values(const at::Tensor& hidden) const {
   return at::mv(hidden, weight_) + bias_;
+}
+
+void TrainableValueHead::Observe(const at::Tensor& hidden,
+                                 const at::Tensor& returns,
+                                 const at::Tensor& weights) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor inputs =
+      at::cat({hidden, at::ones({hidden.size(0), 1}, hidden.options())}, 1);
+  const at::Tensor outputs = at::cat({inputs, returns.unsqueeze(1)}, 1);
+  observed_ += at::mm((inputs * weights.unsqueeze(1)).t(), outputs);
+}
+
+void TrainableValueHead::Fit() {
+  const torch::NoGradGuard no_grad;
+  moments_ *= kMemory;
+  if (IsFinite(observed_)) moments_ += observed_;
+  observed_.zero_();
+  const int64_t size = moments_.size(0);
+  const at::Tensor moments = moments_.to(at::kDouble);
+  const at::Tensor squares = moments.narrow(1, 0, size);
+  const at::Tensor ridge = at::eye(size, moments.options()) *
+                           (kRidge * squares.trace() / size + kLeastRidge);
+  const at::Tensor head =
+      at::linalg_solve(squares + ridge, moments.select(1, size));
+  if (!IsFinite(head)) return;
+  weight_.copy_(head.narrow(0, 0, size - 1));
+  bias_.copy_(head.narrow(0, size - 1, 1));
 }
 
 std::vector<std::pair<std::string, at::Tensor>> TrainableValueHead::Parameters()
@@ -86,10 +129,11 @@ absl::Status TrainableValueHead::Assign(const ValueHead& head) {
 absl::Status TrainableValueHead::Save(const std::string& path) const {
   const std::vector<WeightTensor> tensors = {
       {.name = kWeightName, .shape = {weight_.numel()}},
-      {.name = kBiasName, .shape = {1}}};
+      {.name = kBiasName, .shape = {1}},
+      {.name = kMomentsName, .shape = moments_.sizes().vec()}};
   ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsWriter> file,
                    SafetensorsWriter::Create(path, tensors));
-  for (const at::Tensor& leaf : {weight_, bias_}) {
+  for (const at::Tensor& leaf : {weight_, bias_, moments_}) {
     const std::vector<float> values = ToFloats(leaf);
     RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(values))));
   }
@@ -100,9 +144,12 @@ absl::Status TrainableValueHead::Load(const std::string& path) {
   ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsReader> file,
                    SafetensorsReader::Open(path));
   ASSIGN_OR_RETURN(std::vector<float> weight,
-                   ReadVector(*file, kWeightName, weight_.numel()));
+                   ReadTensor(*file, kWeightName, {weight_.numel()}));
   ASSIGN_OR_RETURN(const std::vector<float> bias,
-                   ReadVector(*file, kBiasName, 1));
+                   ReadTensor(*file, kBiasName, {1}));
+  ASSIGN_OR_RETURN(const std::vector<float> moments,
+                   ReadTensor(*file, kMomentsName, moments_.sizes().vec()));
+  CopyInto(moments_, moments);
   return Assign({.weight = std::move(weight), .bias = bias.front()});
 }
 

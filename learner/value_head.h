@@ -32,6 +32,17 @@ class TrainableValueHead {
   // InvalidArgument if it is of another width.
   absl::Status Assign(const ValueHead& head);
 
+  // Least squares, in place of gradients. Observe notes [N, D] hidden states
+  // and their [N] returns, each counted `weights` times. Fit puts the head
+  // where the squared error over all that was noted is least, what was noted k
+  // fits ago counting kMemory^k. It forgets what is not finite.
+  static constexpr double kMemory = 0.9;
+  void Observe(const at::Tensor& hidden, const at::Tensor& returns,
+               const at::Tensor& weights);
+  // What was noted since the last fit: sums, so ranks add theirs up before it.
+  at::Tensor observed() { return observed_; }
+  void Fit();
+
   // One safetensors file, written atomically. Load is strict: NotFound,
   // DataLoss; on an error nothing changes.
   absl::Status Save(const std::string& path) const;
@@ -40,6 +51,9 @@ class TrainableValueHead {
  private:
   at::Tensor weight_;  // [D] fp32
   at::Tensor bias_;    // [1] fp32
+  // Sums of w x x^T and w y x over observations, x = [h, 1]: [D+1, D+2] fp32.
+  at::Tensor observed_;  // since the last fit
+  at::Tensor moments_;   // before it
 };
 
 }  // namespace operant::learner

@@ -79,6 +79,7 @@ constexpr Default kDefaults[] = {
     {"ppo.learning_rate", "1e-6"},
     {"ppo.value_learning_rate", "1e-5"},
     {"ppo.schedule", "constant"},
+    {"ppo.critic", "gradient"},
     {"ppo.min_learning_rate_ratio", "0.1"},
     {"ppo.adam_beta1", "0.9"},
     {"ppo.adam_beta2", "0.95"},

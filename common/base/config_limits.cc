@@ -143,6 +143,7 @@ constexpr Choice kChoices[] = {
     {"learner.shard", "none"},
     {"learner.recompute", "none"},
     {"ppo.schedule", "constant linear cosine"},
+    {"ppo.critic", "gradient least_squares"},
     {"ppo.truncated", "terminal bootstrap mask"},
     {"sft.device", "auto cpu cuda"},
     {"rm.device", "auto cpu cuda"},

@@ -51,7 +51,7 @@ class BpeTrainer {
   explicit BpeTrainer(const BpeTrainerOptions& options) : options_(options) {}
 
   absl::Status AddBaseTokens();
-  void CountWords(const std::vector<std::string>& texts);
+  void CountWords(const BpeTexts& texts);
   void Train();
   std::string Json() const;
 
@@ -73,6 +73,7 @@ class BpeTrainer {
   std::vector<std::string> tokens_;  // by id, in the byte alphabet
   StringMap<int32_t> ids_;           // by token
   std::vector<int32_t> byte_ids_ = std::vector<int32_t>(kBytes);
+  StringSet whole_words_;  // their bytes
   std::vector<Word> words_;
   absl::flat_hash_map<Pair, PairUse> uses_;
   std::priority_queue<Candidate> queue_;
@@ -112,29 +113,41 @@ absl::Status BpeTrainer::AddBaseTokens() {
   return absl::OkStatus();
 }
 
-void BpeTrainer::CountWords(const std::vector<std::string>& texts) {
-  StringMap<int64_t> counts;
+using WordCounts = StringMap<int64_t>;
+
+void CountPieces(const std::vector<std::string>& texts, WordCounts* counts) {
   for (const std::string& text : texts) {
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = NextSplit(SplitPattern::kGpt2, text, begin);
       const auto word = std::string_view(text).substr(begin, end - begin);
-      if (word.size() <= kMaxWordBytes) ++counts[word];
+      if (word.size() <= kMaxWordBytes) ++(*counts)[word];
       begin = end;
     }
   }
-  std::vector<std::pair<std::string_view, int64_t>> sorted(counts.begin(),
-                                                           counts.end());
-  std::ranges::sort(sorted, {}, [](const auto& word) {
+}
+
+// Most frequent first; equal counts by their bytes.
+std::vector<std::pair<std::string_view, int64_t>> ByFrequency(
+    const WordCounts& counts) {
+  std::vector<std::pair<std::string_view, int64_t>> words(counts.begin(),
+                                                          counts.end());
+  std::ranges::sort(words, {}, [](const auto& word) {
     return std::pair(-word.second, word.first);
   });
-  int32_t whole_words = 0;
-  for (const auto& [bytes, count] : sorted) {
-    if (whole_words < options_.whole_words && count >= options_.min_frequency) {
-      AddWholeWord(bytes);
-      ++whole_words;
-    } else {
-      AddWord(bytes, count);
-    }
+  return words;
+}
+
+void BpeTrainer::CountWords(const BpeTexts& texts) {
+  WordCounts counts;
+  CountPieces(texts.written, &counts);
+  int32_t left = options_.whole_words;
+  for (const auto& [bytes, count] : ByFrequency(counts)) {
+    if (left-- <= 0 || count < options_.min_frequency) break;
+    AddWholeWord(bytes);
+  }
+  CountPieces(texts.read, &counts);
+  for (const auto& [bytes, count] : ByFrequency(counts)) {
+    if (!whole_words_.contains(bytes)) AddWord(bytes, count);
   }
   for (const auto& [pair, use] : uses_) Queue(pair);
 }
@@ -146,6 +159,7 @@ void BpeTrainer::AddWholeWord(std::string_view bytes) {
     AppendUtf8(ByteToScalar(static_cast<uint8_t>(c)), &token);
   }
   if (!ids_.contains(token)) AddToken(std::move(token));
+  whole_words_.emplace(bytes);
 }
 
 void BpeTrainer::AddWord(std::string_view bytes, int64_t count) {
@@ -278,7 +292,7 @@ std::string BpeTrainer::Json() const {
 }  // namespace
 
 absl::StatusOr<std::string> TrainBpe(const BpeTrainerOptions& options,
-                                     const std::vector<std::string>& texts) {
+                                     const BpeTexts& texts) {
   BpeTrainer trainer(options);
   RETURN_IF_ERROR(trainer.AddBaseTokens());
   trainer.CountWords(texts);

@@ -15,8 +15,8 @@ struct BpeTrainerOptions {
   // Size wanted, special tokens and the 256 bytes included.
   int32_t vocab_size = 2048;
   int64_t min_frequency = 2;
-  // So many of the most frequent pieces are tokens of their own, without the
-  // merges that would lead to them and the tokens on the way (the
+  // So many of the most frequent written pieces are tokens of their own,
+  // without the merges that would lead to them and the tokens on the way (the
   // tokenizer.json then says ignore_merges, as Llama 3's does); merges are
   // learned from the other pieces. Fewer where fewer pieces come min_frequency
   // times.
@@ -25,16 +25,21 @@ struct BpeTrainerOptions {
   std::vector<std::string> special_tokens;
 };
 
-// `texts` is counted; equal texts give an equal tokenizer (ties broken by the
-// pair's ids). Returns the tokenizer.json: ByteLevel pre-tokenizer with the
-// GPT-2 pattern, no prefix space, ByteLevel decoder. Ids: special tokens, bytes
-// in the order of their characters, whole words, merges. Fewer than vocab_size
-// where no pair is left that comes min_frequency times; no merge spells a
-// special token. InvalidArgument if vocab_size is below 256 plus the special
-// tokens and the whole words, or a special token is empty, repeated or the
-// character of a byte.
+struct BpeTexts {
+  std::vector<std::string> written;  // what the model is to write
+  std::vector<std::string> read;     // what it only reads; may be empty
+};
+
+// Both are counted for merges, `written` for whole words; equal texts give an
+// equal tokenizer (ties broken by the pair's ids). Returns the tokenizer.json:
+// ByteLevel pre-tokenizer with the GPT-2 pattern, no prefix space, ByteLevel
+// decoder. Ids: special tokens, bytes in the order of their characters, whole
+// words, merges. Fewer than vocab_size where no pair is left that comes
+// min_frequency times; no merge spells a special token. InvalidArgument if
+// vocab_size is below 256 plus the special tokens and the whole words, or a
+// special token is empty, repeated or the character of a byte.
 absl::StatusOr<std::string> TrainBpe(const BpeTrainerOptions& options,
-                                     const std::vector<std::string>& texts);
+                                     const BpeTexts& texts);
 
 struct TokenizerConfig {
   std::string eos_token;

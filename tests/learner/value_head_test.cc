@@ -37,6 +37,62 @@ TEST(TrainableValueHeadTest, IsLinearWithGradientToHeadAndHidden) {
   EXPECT_FLOAT_EQ(parameters[1].second.grad().item<float>(), 2);
 }
 
+// y = 2 h0 - h1 + 0.5 exactly: whatever the weights, that is the least.
+TEST(TrainableValueHeadTest, FitFindsTheLinearFunctionOfWhatWasObserved) {
+  TrainableValueHead head(2, Device::kCpu);
+  const at::Tensor hidden =
+      torch::tensor({{1.0f, 3.0f}, {0.0f, 1.0f}, {-2.0f, 0.5f}, {4.0f, -1.0f}});
+  const at::Tensor returns = torch::tensor({-0.5f, -0.5f, -4.0f, 9.5f});
+  head.Observe(hidden, returns, torch::tensor({1.0f, 2.0f, 0.5f, 4.0f}));
+  head.Fit();
+  EXPECT_NEAR(head.Export().weight[0], 2, 5e-3);  // the ridge's pull
+  EXPECT_NEAR(head.Export().weight[1], -1, 5e-3);
+  EXPECT_NEAR(head.Export().bias, 0.5, 5e-3);
+}
+
+// One state with returns 0 and 1: the mean, by weights and by age.
+TEST(TrainableValueHeadTest, FitWeighsObservationsAndForgetsOldOnes) {
+  TrainableValueHead head(1, Device::kCpu);
+  const at::Tensor state = at::zeros({1, 1});
+  head.Observe(state, torch::tensor({1.0f}), torch::tensor({3.0f}));
+  head.Observe(state, torch::tensor({0.0f}), torch::tensor({1.0f}));
+  head.Fit();
+  EXPECT_NEAR(head.Export().bias, 0.75, 1e-3);
+  head.Observe(state, torch::tensor({0.0f}), torch::tensor({4.0f}));
+  head.Fit();
+  constexpr double kKept = TrainableValueHead::kMemory;
+  EXPECT_NEAR(head.Export().bias, 3 * kKept / (4 * kKept + 4), 1e-3);
+}
+
+TEST(TrainableValueHeadTest, FitLeavesOutWhatIsNotFinite) {
+  TrainableValueHead head(1, Device::kCpu);
+  head.Fit();
+  EXPECT_EQ(head.Export().bias, 0);
+  const at::Tensor one = at::ones({1});
+  head.Observe(at::zeros({1, 1}), one, one);
+  head.Fit();
+  head.Observe(at::zeros({1, 1}), one / 0, one);
+  head.Fit();
+  EXPECT_NEAR(head.Export().bias, 1, 1e-3);
+}
+
+TEST(TrainableValueHeadTest, FitGoesOnWhereASavedOneStopped) {
+  TrainableValueHead head(1, Device::kCpu);
+  const at::Tensor state = at::ones({1, 1});
+  head.Observe(state, torch::tensor({1.0f}), at::ones({1}));
+  head.Fit();
+  const std::string path = TempPath("fit.safetensors");
+  ASSERT_TRUE(head.Save(path).ok());
+  TrainableValueHead loaded(1, Device::kCpu);
+  ASSERT_TRUE(loaded.Load(path).ok());
+  for (TrainableValueHead* h : {&head, &loaded}) {
+    h->Observe(state * 2, torch::tensor({0.0f}), at::ones({1}));
+    h->Fit();
+  }
+  EXPECT_EQ(loaded.Export().weight, head.Export().weight);
+  EXPECT_EQ(loaded.Export().bias, head.Export().bias);
+}
+
 TEST(TrainableValueHeadTest, SavedAndLoadedIsTheSame) {
   TrainableValueHead head(3, Device::kCpu);
   ASSERT_TRUE(head.Assign({.weight = {0.1f, -2, 3e-8f}, .bias = 7}).ok());

@@ -17,7 +17,7 @@ using ::testing::SizeIs;
 
 nlohmann::json Train(const BpeTrainerOptions& options,
                      const std::vector<std::string>& texts) {
-  const auto json = TrainBpe(options, texts);
+  const auto json = TrainBpe(options, {.written = texts});
   EXPECT_TRUE(json.ok()) << json.status();
   return nlohmann::json::parse(*json);
 }
@@ -45,7 +45,7 @@ TEST(BpeTrainerTest, StopsBelowTheMinimalFrequency) {
 TEST(BpeTrainerTest, SpecialTokensHaveTheFirstIds) {
   const auto json =
       TrainBpe({.vocab_size = 300, .special_tokens = {"<eos>", "<pad>"}},
-               {"<eos> <eos> <eos>"});
+               {.written = {"<eos> <eos> <eos>"}});
   ASSERT_TRUE(json.ok());
   const auto tokenizer = Tokenizer::Parse(*json);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
@@ -64,7 +64,8 @@ TEST(BpeTrainerTest, NoMergeSpellsASpecialToken) {
 // "the" comes three times, " cat" twice, " hat" once.
 TEST(BpeTrainerTest, WholeWordsNeedNoMerges) {
   const BpeTrainerOptions options = {.vocab_size = 300, .whole_words = 2};
-  const auto json = TrainBpe(options, {"the cat", "the cat", "the hat"});
+  const auto json =
+      TrainBpe(options, {.written = {"the cat", "the cat", "the hat"}});
   ASSERT_TRUE(json.ok()) << json.status();
   const auto parsed = nlohmann::json::parse(*json);
   EXPECT_EQ(parsed["model"]["vocab"]["the"], 256);
@@ -78,18 +79,21 @@ TEST(BpeTrainerTest, WholeWordsNeedNoMerges) {
   EXPECT_EQ((*tokenizer)->Decode(std::vector<int32_t>{256, 257}), "the cat");
 }
 
-TEST(BpeTrainerTest, MergesAreLearnedFromTheOtherWords) {
-  const nlohmann::json json = Train({.vocab_size = 300, .whole_words = 1},
-                                    {"cat", "cat", "cat", "hen", "hen"});
-  EXPECT_EQ(json["model"]["vocab"]["cat"], 256);
-  EXPECT_THAT(json["model"]["merges"], ElementsAre("e n", "h en"));
+TEST(BpeTrainerTest, WholeWordsAreWrittenOnesAndMergesServeTheRest) {
+  const auto json = TrainBpe({.vocab_size = 300, .whole_words = 1},
+                             {.written = {"cat", "cat", "hen"},
+                              .read = {"hen", "hen", "hen", "dog", "dog"}});
+  ASSERT_TRUE(json.ok()) << json.status();
+  const auto model = nlohmann::json::parse(*json)["model"];
+  EXPECT_EQ(model["vocab"]["cat"], 256);
+  EXPECT_THAT(model["merges"], ElementsAre("e n", "h en", "d o", "do g"));
 }
 
 TEST(BpeTrainerTest, EqualTextsGiveAnEqualTokenizer) {
   const std::vector<std::string> texts = {"the cat sat on the mat",
                                           "a cat and a hat, the cat"};
-  EXPECT_EQ(*TrainBpe({.vocab_size = 280}, texts),
-            *TrainBpe({.vocab_size = 280}, {texts[1], texts[0]}));
+  EXPECT_EQ(*TrainBpe({.vocab_size = 280}, {.written = texts}),
+            *TrainBpe({.vocab_size = 280}, {.written = {texts[1], texts[0]}}));
 }
 
 TEST(BpeTrainerTest, RefusesImpossibleOptions) {

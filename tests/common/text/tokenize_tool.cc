@@ -46,7 +46,7 @@ int Train(int32_t vocab_size) {
   BpeTrainerOptions options;
   options.vocab_size = vocab_size;
   options.special_tokens = {"<|endoftext|>", "<|pad|>"};
-  const auto json = TrainBpe(options, ReadTexts());
+  const auto json = TrainBpe(options, {.written = ReadTexts()});
   if (!json.ok()) return Fail(json.status());
   std::cout << *json;
   return 0;
