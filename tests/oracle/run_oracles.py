@@ -24,7 +24,8 @@ def environment():
     paths = [str(stubs)] if stubs.is_dir() else []
     paths += filter(None, [os.environ.get("LD_LIBRARY_PATH")])
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(paths),
-            "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+            "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
+            "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 
 def run(oracle, build_dir):
