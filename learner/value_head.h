@@ -36,7 +36,7 @@ class TrainableValueHead {
   // and their [N] returns, each counted `weights` times. Fit puts the head
   // where the squared error over all that was noted is least, what was noted k
   // fits ago counting kMemory^k. It forgets what is not finite.
-  static constexpr double kMemory = 0.9;
+  static constexpr double kMemory = 0.97;
   void Observe(const at::Tensor& hidden, const at::Tensor& returns,
                const at::Tensor& weights);
   // What was noted since the last fit: sums, so ranks add theirs up before it.

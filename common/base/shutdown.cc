@@ -21,7 +21,8 @@ std::atomic<bool> g_signalled{false};
 static_assert(std::atomic<StopSignal>::is_always_lock_free);
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-// Readable from the first request on, and never read: wakes every sleeper.
+// Readable from the first request on, until it is taken back: wakes every
+// sleeper.
 int WakeFd() {
   static const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   return fd;
@@ -75,7 +76,12 @@ bool SleepUnlessShutdown(absl::Duration duration) {
   return false;
 }
 
-void RequestShutdown(StopSignal signal) { Request(signal); }
+void RequestShutdown(StopSignal signal) {
+  if (signal != StopSignal::kNone) return Request(signal);
+  g_requested.store(StopSignal::kNone);
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(WakeFd(), &count, sizeof(count));
+}
 
 ExitCode ExitCodeFor(StopSignal signal) {
   switch (signal) {

@@ -19,7 +19,8 @@ StopSignal ShutdownRequested();
 // Sleeps; returns false at once when a signal came (or comes meanwhile).
 bool SleepUnlessShutdown(absl::Duration duration);
 
-// Acts as if `signal` had come (tests, and a coordinator saying "finished").
+// Acts as if `signal` had come (tests, and a coordinator saying "finished");
+// kNone takes an earlier request back (tests).
 void RequestShutdown(StopSignal signal);
 
 // kInterrupted for kInterrupt, kResumable for kTerminate, else kDone.

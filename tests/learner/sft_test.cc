@@ -43,13 +43,13 @@ std::string WriteRows(const std::string& name, int rows) {
 
 v1::RunConfig TinyConfig(const std::string& out, const std::string& data) {
   auto config = LoadConfig(
-      {}, {"model.init=random", "model.hidden_size=16",
-           "model.intermediate_size=32", "model.num_hidden_layers=1",
-           "model.num_attention_heads=2", "model.max_position_embeddings=32",
-           "tokenizer.train_vocab_size=300", "sft.batch_tokens=128",
-           "sft.epochs=4", "sft.learning_rate=0.01", "sft.warmup_steps=2",
-           "sft.threads=1", "sft.checkpoint_every_steps=0", "sft.device=cpu",
-           "sft.out=" + out, "data.sft=" + data});
+      {},
+      {"model.init=random", "model.hidden_size=16",
+       "model.intermediate_size=32", "model.num_hidden_layers=1",
+       "model.num_attention_heads=2", "model.max_position_embeddings=32",
+       "tokenizer.train_vocab_size=300", "sft.batch_tokens=128", "sft.epochs=4",
+       "sft.learning_rate=0.01", "sft.warmup_steps=2", "sft.threads=1",
+       "sft.device=cpu", "sft.out=" + out, "data.sft=" + data});
   EXPECT_TRUE(config.ok()) << config.status();
   ResolveDefaults(*config);
   config->mutable_sft()->set_checkpoint_every_steps(0);
@@ -142,10 +142,12 @@ TEST(SftTest, StartsFromAFolder) {
 
 TEST(SftTest, SaysWhichRowIsTooLong) {
   const std::string path = TempPath("long.jsonl");
-  ASSERT_TRUE(WriteFileAtomically(path, R"({"prompt": "a", "response": "b"})"
-                                        "\n"
-                                        R"({"prompt": "a", "response": ")" +
-                                            std::string(200, 'q') + "zx\"}\n")
+  // No pair comes twice, so nothing merges.
+  const std::string response = "abcdefghijklmnopqrstuvwxyz0123456789";
+  ASSERT_TRUE(WriteFileAtomically(
+                  path, absl::StrCat(R"({"prompt": "a", "response": "b"})",
+                                     "\n", R"({"prompt": "a", "response": ")",
+                                     response, "\"}\n"))
                   .ok());
   v1::RunConfig config = TinyConfig(TempPath("long_out"), path);
   const auto result = RunQuietly(config);
