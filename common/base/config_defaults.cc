@@ -129,6 +129,8 @@ constexpr Default kDefaults[] = {
     {"log.samples_every_steps", "10"},
     {"alert.step_stall_seconds", "1800"},
     {"alert.checkpoint_age_seconds", "7200"},
+    {"security.trust_domain", "operant"},
+    {"security.reload_seconds", "10"},
 };
 
 // Sizes of model.init: random.

@@ -108,6 +108,7 @@ constexpr Range kRanges[] = {
     {"alert.step_stall_seconds", "[1, 31536000]"},
     {"alert.weight_lag_versions", "[1, 1000000]"},
     {"alert.checkpoint_age_seconds", "[1, 31536000]"},
+    {"security.reload_seconds", "[1, 86400]"},
 };
 
 // Sizes of model.init: random.

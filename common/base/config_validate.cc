@@ -14,6 +14,7 @@
 #include "common/base/config.h"
 #include "common/base/config_faults.h"
 #include "common/base/config_limits.h"
+#include "common/base/config_security.h"
 #include "common/base/file_io.h"
 
 namespace operant {
@@ -280,6 +281,7 @@ void CheckAll(v1::RunConfig& config, ConfigFaults& faults) {
   CheckRanks(config.learner(), faults);
   CheckKl(config.ppo(), faults);
   CheckListen(config.learner().listen(), faults);
+  internal::CheckSecurity(config.security(), faults);
   const v1::StopSection& stop = config.stop();
   if (stop.min_score() != 0 && !stop.has_min_score()) {
     faults.Add({"stop.has_min_score", "false",

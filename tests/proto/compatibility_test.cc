@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "operant/v1/access.pb.h"
 #include "operant/v1/config.pb.h"
 #include "operant/v1/coordinator.pb.h"
 #include "operant/v1/reward.pb.h"
@@ -32,12 +33,13 @@ constexpr char kSnapshot[] = "tests/proto/contract.txtpb";
 // The contracts that this build speaks.
 FileDescriptorSet CurrentContract() {
   FileDescriptorSet files;
-  for (const FileDescriptor* file : {v1::RunConfig::descriptor()->file(),
-                                     v1::RegisterRequest::descriptor()->file(),
-                                     v1::ScoreRequest::descriptor()->file(),
-                                     v1::GenerateRequest::descriptor()->file(),
-                                     v1::Trajectory::descriptor()->file(),
-                                     v1::WeightFrame::descriptor()->file()}) {
+  for (const FileDescriptor* file :
+       {v1::Grant::descriptor()->file(), v1::RunConfig::descriptor()->file(),
+        v1::RegisterRequest::descriptor()->file(),
+        v1::ScoreRequest::descriptor()->file(),
+        v1::GenerateRequest::descriptor()->file(),
+        v1::Trajectory::descriptor()->file(),
+        v1::WeightFrame::descriptor()->file()}) {
     file->CopyTo(files.add_file());
   }
   return files;

@@ -7,5 +7,6 @@ cd "$(dirname "$0")/../.."
 binary=$(mktemp)
 trap 'rm -f "$binary"' EXIT
 protoc -I proto --descriptor_set_out="$binary" proto/operant/v1/*.proto
-protoc -I /usr/include --decode google.protobuf.FileDescriptorSet \
-  google/protobuf/descriptor.proto < "$binary" > tests/proto/contract.txtpb
+# access.proto: names the options that methods carry.
+protoc -I proto --decode google.protobuf.FileDescriptorSet \
+  operant/v1/access.proto < "$binary" > tests/proto/contract.txtpb

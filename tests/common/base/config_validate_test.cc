@@ -288,6 +288,25 @@ TEST(ConfigValidateTest, ARewardModelNeedsItsPairs) {
               HasSubstr("rm.no_centering"));
 }
 
+TEST(ConfigValidateTest, CertificatesAndPlaintextExcludeEachOther) {
+  const Overrides files = {"security.certificate=/c", "security.key=/k",
+                           "security.ca=/a"};
+  EXPECT_EQ(Check(ConfigUse::kReward, files), absl::OkStatus());
+  EXPECT_EQ(Check(ConfigUse::kReward,
+                  {"security.certs=/d", "security.token_file=/t"}),
+            absl::OkStatus());
+  const std::pair<Overrides, std::string> table[] = {
+      {{"security.certs=/d", "security.plaintext=true"}, "plaintext"},
+      {{"security.token_file=/t"}, "security.token_file"},
+      {{"security.certificate=/c", "security.key=/k"}, "all three"},
+      {{"security.trust_domain=Not a domain"}, "trust_domain"},
+      {{"security.reload_seconds=100000"}, "reload_seconds"},
+  };
+  for (const auto& [changes, expected] : table) {
+    EXPECT_THAT(Faults(ConfigUse::kReward, changes), HasSubstr(expected));
+  }
+}
+
 TEST(ConfigValidateTest, AllFaultsAreReportedAtOnce) {
   EXPECT_THAT(Faults(ConfigUse::kTrain,
                      {"ppo.gamma=2", "ppo.lambda=2", "learner.staleness=99"}),
