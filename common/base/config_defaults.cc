@@ -143,6 +143,32 @@ constexpr Default kRandomModelDefaults[] = {
     {"model.rope_theta", "10000"},
 };
 
+// A run that stays on one machine has no deploy section.
+constexpr Default kDeployDefaults[] = {
+    {"deploy.namespace", "operant"},
+    {"deploy.learner.cpus", "2"},
+    {"deploy.learner.memory", "8Gi"},
+    {"deploy.learner.shared_memory", "1Gi"},
+    {"deploy.rollout.cpus", "2"},
+    {"deploy.rollout.memory", "8Gi"},
+    {"deploy.rollout.shared_memory", "1Gi"},
+    {"deploy.reward.cpus", "2"},
+    {"deploy.reward.memory", "8Gi"},
+    {"deploy.reward.shared_memory", "1Gi"},
+    {"deploy.nodes", "1"},
+    {"deploy.gpus_per_node", "8"},
+    {"deploy.reward_replicas", "1"},
+    {"deploy.monitoring_namespace", "monitoring"},
+    {"deploy.network.interface", "eth0"},
+    {"deploy.network.hca", "mlx5"},
+    {"deploy.network.gid_index", "3"},
+    {"deploy.network.rdma_resource", "rdma/hca_shared_devices_a"},
+    {"deploy.slurm.time_limit", "24:00:00"},
+    {"deploy.slurm.signal_seconds", "300"},
+    {"deploy.program", "/usr/local/bin/operant"},
+    {"deploy.user", "operant"},
+};
+
 void SetIfUnset(v1::RunConfig& config, const Default& row) {
   const internal::FieldRef ref = internal::FindField(config, row.path);
   assert(ref.field != nullptr);
@@ -218,6 +244,9 @@ void ResolveAlerts(v1::RunConfig& config) {
 void ResolveDefaults(v1::RunConfig& config) {
   for (const Default& row : kDefaults) SetIfUnset(config, row);
   if (config.model().init() == "random") ResolveRandomModel(config);
+  if (config.has_deploy()) {
+    for (const Default& row : kDeployDefaults) SetIfUnset(config, row);
+  }
   ResolveSwitches(config);
   ResolveEndpoints(*config.mutable_reward());
   ResolveMinibatch(*config.mutable_learner());

@@ -122,6 +122,21 @@ constexpr Range kRandomModelRanges[] = {
     {"model.rope_theta", "(0, inf)"},
 };
 
+constexpr Range kDeployRanges[] = {
+    {"deploy.learner.gpus", "[0, 1]"},
+    {"deploy.learner.cpus", "[1, 4096]"},
+    {"deploy.rollout.gpus", "[0, 1]"},
+    {"deploy.rollout.cpus", "[1, 4096]"},
+    {"deploy.reward.gpus", "[0, 1]"},
+    {"deploy.reward.cpus", "[1, 4096]"},
+    {"deploy.reward_replicas", "[1, 64]"},
+    {"deploy.nodes", "[1, 65536]"},
+    {"deploy.gpus_per_node", "[1, 64]"},
+    {"deploy.elastic_workers", "[0, 1024]"},
+    {"deploy.network.gid_index", "[1, 255]"},
+    {"deploy.slurm.signal_seconds", "[10, 65535]"},
+};
+
 struct Choice {
   const char* path;
   const char* words;  // separated by spaces
@@ -198,6 +213,9 @@ void CheckLimits(v1::RunConfig& config, ConfigFaults& faults) {
   for (const Range& range : kRanges) CheckRange(config, range, faults);
   if (config.model().init() == "random") {
     for (const Range& r : kRandomModelRanges) CheckRange(config, r, faults);
+  }
+  if (config.has_deploy()) {
+    for (const Range& range : kDeployRanges) CheckRange(config, range, faults);
   }
   for (const Choice& choice : kChoices) CheckChoice(config, choice, faults);
 }

@@ -314,6 +314,28 @@ TEST(ConfigValidateTest, AllFaultsAreReportedAtOnce) {
                     HasSubstr("ppo.lambda"), HasSubstr("learner.staleness")));
 }
 
+TEST(ConfigDefaultsTest, TheDeploySectionIsResolvedWhereItIsGiven) {
+  EXPECT_FALSE(Resolved({}).has_deploy());
+  const v1::RunConfig config = Resolved({"deploy.image=operant:1"});
+  EXPECT_EQ(config.deploy().namespace_(), "operant");
+  EXPECT_EQ(config.deploy().learner().memory(), "8Gi");
+  EXPECT_EQ(config.deploy().network().gid_index(), 3u);
+  EXPECT_EQ(config.deploy().slurm().signal_seconds(), 300u);
+  EXPECT_EQ(config.deploy().program(), "/usr/local/bin/operant");
+}
+
+TEST(ConfigValidateTest, TheDeploySectionKeepsItsLimits) {
+  EXPECT_EQ(Check(ConfigUse::kTrain, {"deploy.rollout.gpus=1"}),
+            absl::OkStatus());
+  for (const char* change :
+       {"deploy.learner.gpus=2", "deploy.rollout.cpus=5000",
+        "deploy.reward_replicas=65", "deploy.nodes=70000",
+        "deploy.gpus_per_node=65", "deploy.elastic_workers=2000",
+        "deploy.slurm.signal_seconds=5"}) {
+    EXPECT_THAT(Faults(ConfigUse::kTrain, {change}), HasSubstr("deploy."));
+  }
+}
+
 TEST(ConfigLimitsTest, IntervalsAreOpenOrClosed) {
   using internal::IntervalHolds;
   EXPECT_FALSE(IntervalHolds("(0, 1]", 0));
