@@ -25,7 +25,7 @@ CMAKE_FLAGS := $(if $(TORCH_DIR),-DTORCH_DIR=$(abspath $(TORCH_DIR)))
 timed = mkdir -p $(PHASES); start=$$SECONDS; $(2); \
   echo $$((SECONDS - start)) > $(PHASES)/$(1)
 
-.PHONY: help setup build demo test bench lint format oracle clean
+.PHONY: help setup build demo test bench chaos lint format oracle clean
 
 help:  ## Show this list
 	@echo 'Operant: reinforcement learning of language models, as a service'
@@ -58,6 +58,11 @@ bench: build  ## Run the benchmarks (BENCH=push: those with "push" in the name)
 	  echo "== $$program"; "$$program"; ran=1; \
 	done; \
 	[ $$ran = 1 ] || { echo "no benchmark matches BENCH=$(BENCH)" >&2; exit 64; }
+
+chaos: build  ## Prove that nothing is lost (SECONDS=n SEED=s)
+	@tests/chaos/chaos.py --build-dir $(BUILD) \
+	  $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) \
+	  $(if $(SEED),--seed $(SEED))
 
 lint:  ## Check format (clang-format) and bugs (clang-tidy)
 	@deploy/setup.sh --lint

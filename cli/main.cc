@@ -26,6 +26,7 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddLearnerVerb(app, action);
   AddRolloutVerb(app, action);
   AddRewardVerb(app, action);
+  AddRunsVerb(app, action);
   AddEvalVerb(app, action);
   AddGenerateVerb(app, action);
   AddLogprobsVerb(app, action);

@@ -18,6 +18,7 @@ using Action = std::function<absl::StatusOr<ExitCode>()>;
 void AddTrainVerb(CLI::App& app, Action& action);
 void AddLearnerVerb(CLI::App& app, Action& action);
 void AddRolloutVerb(CLI::App& app, Action& action);
+void AddRunsVerb(CLI::App& app, Action& action);
 void AddRewardVerb(CLI::App& app, Action& action);
 void AddSftVerb(CLI::App& app, Action& action);
 void AddDemoVerb(CLI::App& app, Action& action);

@@ -60,6 +60,20 @@ absl::Status CheckFinish(const v1::Trajectory& t, const AdmissionRules& rules) {
                                    " does not fit its last token id ", last));
 }
 
+absl::Status CheckWeights(const v1::Trajectory& t,
+                          const AdmissionRules& rules) {
+  if (rules.published == nullptr) return absl::OkStatus();
+  const uint64_t version = t.versions().rbegin()->policy_version();
+  auto published = rules.published->find(version);
+  if (published != rules.published->end() &&
+      published->second == t.weights_digest()) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "trajectory ", t.id(), " from worker '", t.worker_id(),
+      "' refused: its weights are not those published as version ", version));
+}
+
 absl::Status CheckVersions(const v1::Trajectory& t,
                            const AdmissionRules& rules) {
   for (const v1::VersionSpan& span : t.versions()) {
@@ -71,7 +85,7 @@ absl::Status CheckVersions(const v1::Trajectory& t,
           rules.min_policy_version, "..", rules.max_policy_version));
     }
   }
-  return absl::OkStatus();
+  return CheckWeights(t, rules);
 }
 
 }  // namespace
@@ -97,6 +111,13 @@ uint64_t OldestVersion(const v1::Trajectory& trajectory) {
   for (const v1::VersionSpan& span : trajectory.versions())
     oldest = std::min<uint64_t>(oldest, span.policy_version());
   return oldest;
+}
+
+uint64_t NewestVersion(const v1::Trajectory& trajectory) {
+  uint64_t newest = 0;
+  for (const v1::VersionSpan& span : trajectory.versions())
+    newest = std::max<uint64_t>(newest, span.policy_version());
+  return newest;
 }
 
 }  // namespace operant::learner

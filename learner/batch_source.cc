@@ -85,6 +85,8 @@ absl::Status BatchSource::Generate(ScoredBatch& batch, uint64_t cursor) {
                             .samples = options_.samples_per_prompt});
     batch.rows.insert(batch.rows.end(), options_.samples_per_prompt, &row);
   }
+  plan.ledger = parts_.ledger;
+  plan.step = batch.step;
   plan.newest_version = [this] { return published_.load(); };
   plan.cancelled = [this] { return stopping_.load(); };
   ASSIGN_OR_RETURN(batch.trajectories, parts_.rollouts->Generate(plan));

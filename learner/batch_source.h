@@ -56,6 +56,7 @@ class BatchSource {
     RolloutClient* rollouts;
     RewardGateway* rewards;
     const Tokenizer* tokenizer;
+    Ledger* ledger;  // null: nothing is written down
   };
 
   // Starts the thread. `published` is the version that workers have now.

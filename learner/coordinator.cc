@@ -5,10 +5,10 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "common/base/digest.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
+#include "common/base/monotonic_clock.h"
 #include "common/base/status_macros.h"
 #include "common/nn/weight_rpc.h"
 #include "operant/v1/coordinator.grpc.pb.h"
@@ -17,6 +17,8 @@ namespace operant::learner {
 namespace {
 
 constexpr uint32_t kProtocolVersion = 1;
+// Versions whose digest is remembered: more than any staleness bound.
+constexpr size_t kPublishedKept = 128;
 
 class CoordinatorImpl;
 
@@ -57,8 +59,21 @@ class CoordinatorImpl final : public Coordinator {
     absl::MutexLock lock(&mu_);
     membership_.SetPublished(weights->manifest.policy_version(),
                              weights->manifest_sha256);
+    digests_[weights->manifest.policy_version()] = weights->manifest_sha256;
+    while (digests_.size() > kPublishedKept) digests_.erase(digests_.begin());
     published_ = std::move(weights);
     Report();
+  }
+
+  void RememberPublished(
+      const std::map<uint64_t, std::string>& digests) override {
+    absl::MutexLock lock(&mu_);
+    digests_.insert(digests.begin(), digests.end());
+  }
+
+  std::map<uint64_t, std::string> published() override {
+    absl::MutexLock lock(&mu_);
+    return digests_;
   }
 
   void RecordServing(const Worker& worker, uint64_t version,
@@ -70,14 +85,14 @@ class CoordinatorImpl final : public Coordinator {
 
   std::vector<Worker> workers() override {
     absl::MutexLock lock(&mu_);
-    membership_.Expire(absl::Now());
+    membership_.Expire(MonotonicNow());
     Report();
     return membership_.workers();
   }
 
   std::vector<Worker> Usable(uint64_t min_version) override {
     absl::MutexLock lock(&mu_);
-    membership_.Expire(absl::Now());
+    membership_.Expire(MonotonicNow());
     Report();
     return membership_.Usable(min_version);
   }
@@ -101,9 +116,9 @@ class CoordinatorImpl final : public Coordinator {
     absl::MutexLock lock(&mu_);
     ASSIGN_OR_RETURN(
         const uint64_t epoch,
-        membership_.Register(request.worker_id(), request.address(),
-                             request.metrics_address(),
-                             static_cast<int>(request.slots()), absl::Now()));
+        membership_.Register(
+            request.worker_id(), request.address(), request.metrics_address(),
+            static_cast<int>(request.slots()), MonotonicNow()));
     Report();
     response.set_epoch(epoch);
     FillRegistration(response);
@@ -122,7 +137,7 @@ class CoordinatorImpl final : public Coordinator {
          .running = static_cast<int>(request.running_sequences()),
          .waiting = static_cast<int>(request.waiting_sequences()),
          .draining = request.draining()},
-        absl::Now()));
+        MonotonicNow()));
     Report();
     response.set_run_finished(finished_);
     if (published_ == nullptr) return absl::OkStatus();
@@ -225,6 +240,7 @@ class CoordinatorImpl final : public Coordinator {
   absl::Mutex mu_;
   Membership membership_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const SealedWeights> published_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, std::string> digests_ ABSL_GUARDED_BY(mu_);
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   CoordinatorServiceImpl service_;
   WeightSource source_;

@@ -4,6 +4,7 @@
 #define OPERANT_LEARNER_COORDINATOR_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,12 @@ class Coordinator {
   // What a push's acknowledgement said.
   virtual void RecordServing(const Worker& worker, uint64_t version,
                              const std::string& digest) = 0;
+
+  // What was published before this process began.
+  virtual void RememberPublished(
+      const std::map<uint64_t, std::string>& digests) = 0;
+  // Digest of each version that was published, the newest ones.
+  virtual std::map<uint64_t, std::string> published() = 0;
 
   // Expires silent workers first. By id.
   virtual std::vector<Worker> workers() = 0;

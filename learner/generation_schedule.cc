@@ -1,10 +1,12 @@
 #include "learner/generation_schedule.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/digest.h"
 #include "common/base/status_macros.h"
+#include "learner/trajectory_digest.h"
 
 namespace operant::learner {
 
@@ -51,9 +53,19 @@ std::vector<v1::PromptRequest> GenerationSchedule::Take(
     waiting_.pop_front();
     ++taken;
   }
-  if (taken > 0) worker_of_[call] = worker;
+  if (taken == 0) return requests;
+  worker_of_[call] = worker;
+  owed_[call] = taken;
   outstanding_[worker] += taken;
   return requests;
+}
+
+void GenerationSchedule::Store(Sample& sample, v1::Trajectory trajectory,
+                               std::string digest) {
+  sample.state = State::kDone;
+  sample.trajectory = std::move(trajectory);
+  sample.digest = std::move(digest);
+  ++accepted_;
 }
 
 absl::Status GenerationSchedule::Accept(CallId call,
@@ -64,25 +76,70 @@ absl::Status GenerationSchedule::Accept(CallId call,
         absl::StrCat("trajectory ", trajectory.id(), " was not asked for"));
   }
   Sample& sample = samples_[found->second];
+  std::string digest = TrajectoryDigest(trajectory);
   if (sample.state == State::kDone) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("trajectory ", trajectory.id(), " came twice"));
+    if (digest == sample.digest) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("trajectory ", trajectory.id(), " came twice"));
+    }
+    return absl::DataLossError(absl::StrCat(
+        "trajectory ", trajectory.id(), " came twice and differs: worker '",
+        trajectory.worker_id(), "', first from '",
+        sample.trajectory.worker_id(), "'; do they run the same build?"));
   }
   if (sample.state != State::kAssigned || sample.call != call) {
     return absl::NotFoundError(absl::StrCat(
         "trajectory ", trajectory.id(), " came late: it was given to another"));
   }
-  sample.state = State::kDone;
-  sample.trajectory = std::move(trajectory);
-  ++accepted_;
   --outstanding_[worker_of_[call]];
+  --owed_[call];
+  Store(sample, std::move(trajectory), std::move(digest));
   return absl::OkStatus();
+}
+
+absl::Status GenerationSchedule::Hold(const std::string& trajectory_id) {
+  auto found = by_id_.find(trajectory_id);
+  if (found == by_id_.end() ||
+      samples_[found->second].state != State::kWaiting) {
+    return absl::NotFoundError(
+        absl::StrCat("trajectory ", trajectory_id, " is not waited for"));
+  }
+  waiting_.erase(std::find(waiting_.begin(), waiting_.end(), found->second));
+  samples_[found->second].state = State::kHeld;
+  return absl::OkStatus();
+}
+
+void GenerationSchedule::Release(const std::string& trajectory_id) {
+  const size_t index = by_id_.at(trajectory_id);
+  if (samples_[index].state != State::kHeld) return;
+  samples_[index].state = State::kWaiting;
+  waiting_.push_front(index);
+}
+
+absl::Status GenerationSchedule::Restore(v1::Trajectory trajectory) {
+  auto found = by_id_.find(trajectory.id());
+  if (found == by_id_.end() || samples_[found->second].state != State::kHeld)
+    RETURN_IF_ERROR(Hold(trajectory.id()));
+  Sample& sample = samples_[by_id_.at(trajectory.id())];
+  std::string digest = TrajectoryDigest(trajectory);
+  Store(sample, std::move(trajectory), std::move(digest));
+  return absl::OkStatus();
+}
+
+bool GenerationSchedule::KeyFits(const v1::Trajectory& trajectory) const {
+  auto found = by_id_.find(trajectory.id());
+  if (found == by_id_.end()) return false;
+  const Sample& sample = samples_[found->second];
+  return trajectory.seed_key().sample_index() == sample.sample_index &&
+         trajectory.seed_key().prompt_cursor() ==
+             prompts_[sample.prompt].cursor;
 }
 
 absl::Status GenerationSchedule::PutBack(size_t index,
                                          const absl::Status& cause) {
   Sample& sample = samples_[index];
   --outstanding_[worker_of_[sample.call]];
+  --owed_[sample.call];
   sample.state = State::kWaiting;
   waiting_.push_front(index);
   if (++sample.attempts < max_attempts_) return absl::OkStatus();
@@ -116,6 +173,21 @@ absl::Status GenerationSchedule::ReturnOne(CallId call,
 int GenerationSchedule::OutstandingAt(const std::string& worker) const {
   auto found = outstanding_.find(worker);
   return found == outstanding_.end() ? 0 : found->second;
+}
+
+int GenerationSchedule::OwedBy(CallId call) const {
+  auto found = owed_.find(call);
+  return found == owed_.end() ? 0 : found->second;
+}
+
+const v1::Trajectory& GenerationSchedule::At(
+    const std::string& trajectory_id) const {
+  return samples_[by_id_.at(trajectory_id)].trajectory;
+}
+
+const std::string& GenerationSchedule::DigestOf(
+    const std::string& trajectory_id) const {
+  return samples_[by_id_.at(trajectory_id)].digest;
 }
 
 const std::vector<int32_t>* GenerationSchedule::PromptOf(

@@ -37,8 +37,18 @@ class GenerationSchedule {
 
   // Stores a finished trajectory of `call`. NotFound: nobody asked for it, or
   // not from this call any more (late: it was given to another); AlreadyExists:
-  // it is done.
+  // it is done, with the same contents; DataLoss: it is done, and this one
+  // differs (the first stays).
   absl::Status Accept(CallId call, v1::Trajectory trajectory);
+  // Stores a trajectory that is waiting here and was accepted before the
+  // learner's restart. NotFound: it is none of this schedule's, or not waiting.
+  absl::Status Restore(v1::Trajectory trajectory);
+  // Keeps a waiting sample from being taken until it is restored or released.
+  // NotFound as above.
+  absl::Status Hold(const std::string& trajectory_id);
+  void Release(const std::string& trajectory_id);
+  // Whether the trajectory's seed key is that of its id.
+  bool KeyFits(const v1::Trajectory& trajectory) const;
 
   // What `call` still owed goes back to the front of the queue; a sample that
   // came back `max_attempts` times is DataLoss naming it and `cause`.
@@ -51,8 +61,13 @@ class GenerationSchedule {
   size_t waiting() const { return waiting_.size(); }
   size_t accepted() const { return accepted_; }
   size_t total() const { return samples_.size(); }
-  // Samples that calls to `worker` still owe.
+  // Samples that calls to `worker` still owe, and that `call` does.
   int OutstandingAt(const std::string& worker) const;
+  int OwedBy(CallId call) const;
+  // REQUIRES: the trajectory was accepted or restored.
+  const v1::Trajectory& At(const std::string& trajectory_id) const;
+  // TrajectoryDigest() of it.
+  const std::string& DigestOf(const std::string& trajectory_id) const;
   // The prompt's ids of a trajectory of this schedule, or null.
   const std::vector<int32_t>* PromptOf(const std::string& trajectory_id) const;
 
@@ -60,7 +75,7 @@ class GenerationSchedule {
   std::vector<v1::Trajectory> TakeAll();
 
  private:
-  enum class State { kWaiting, kAssigned, kDone };
+  enum class State { kWaiting, kHeld, kAssigned, kDone };
   struct Sample {
     size_t prompt = 0;
     uint32_t sample_index = 0;
@@ -68,8 +83,10 @@ class GenerationSchedule {
     CallId call = 0;
     int attempts = 0;
     v1::Trajectory trajectory;
+    std::string digest;  // once done
   };
 
+  void Store(Sample& sample, v1::Trajectory trajectory, std::string digest);
   absl::Status PutBack(size_t sample, const absl::Status& cause);
 
   std::vector<Prompt> prompts_;
@@ -79,7 +96,8 @@ class GenerationSchedule {
   absl::flat_hash_map<std::string, size_t> by_id_;
   std::deque<size_t> waiting_;
   std::map<CallId, std::string> worker_of_;
-  std::map<std::string, int> outstanding_;
+  std::map<CallId, int> owed_;              // by call
+  std::map<std::string, int> outstanding_;  // by worker
   const int max_attempts_;
   size_t accepted_ = 0;
 };

@@ -25,10 +25,12 @@
 #include "learner/detector_check.h"
 #include "learner/evaluation.h"
 #include "learner/learner_inputs.h"
+#include "learner/ledger.h"
 #include "learner/policy_trainer.h"
 #include "learner/rollout_client.h"
 #include "learner/run_recorder.h"
 #include "learner/start_banner.h"
+#include "learner/step_journal.h"
 #include "learner/train_loop.h"
 #include "learner/weight_publisher.h"
 
@@ -52,6 +54,7 @@ class LearnerSession {
     RETURN_IF_ERROR(Serve());
     RETURN_IF_ERROR(ConnectRewards());
     RETURN_IF_ERROR(PrepareTraining());
+    RETURN_IF_ERROR(OpenLedger());
     RETURN_IF_ERROR(PublishStart());
     RETURN_IF_ERROR(EvaluateRaw());
     const absl::Status trained = Train();
@@ -66,6 +69,7 @@ class LearnerSession {
   absl::Status Serve();
   absl::Status ConnectRewards();
   absl::Status PrepareTraining();
+  absl::Status OpenLedger();
   absl::Status PublishStart();
   absl::Status EvaluateRaw();
   absl::Status Train();
@@ -87,6 +91,8 @@ class LearnerSession {
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<Ledger> ledger_;  // outlives what appends to it
+  std::unique_ptr<StepJournal> journal_;
   std::unique_ptr<RewardGateway> rewards_;
   std::unique_ptr<RolloutClient> rollouts_;
   std::unique_ptr<CheckpointStore> checkpoints_;
@@ -188,6 +194,24 @@ absl::Status LearnerSession::PrepareTraining() {
   return absl::OkStatus();
 }
 
+absl::Status LearnerSession::OpenLedger() {
+  ASSIGN_OR_RETURN(ledger_,
+                   Ledger::Open({.path = directory_->ledger_path(),
+                                 .run_id = RunId(),
+                                 .model_digest = state_.model_digest,
+                                 .resumed_step = state_.step,
+                                 .keep_payloads_for_checkpoint =
+                                     config_.checkpoint().every_steps() > 0}));
+  journal_ = std::make_unique<StepJournal>(
+      ledger_.get(), config_.learner().staleness(), state_.step);
+  // Responses of the versions before the checkpoint may be held.
+  ASSIGN_OR_RETURN(const auto published,
+                   ledger_->Published(config_.learner().staleness() + 1));
+  coordinator_->RememberPublished(published);
+  LogInfo("ledger open", {{"epoch", ledger_->epoch()}, {"steps", state_.step}});
+  return absl::OkStatus();
+}
+
 absl::Status LearnerSession::PublishStart() {
   std::fputs(StartBanner(config_, inputs_, rewards_->infos(),
                          directory_->path(), state_.step)
@@ -195,7 +219,11 @@ absl::Status LearnerSession::PublishStart() {
              stdout);
   std::fflush(stdout);
   ASSIGN_OR_RETURN(const PublishReport published,
-                   publisher_->Publish(trainer_->Weights(), state_.step));
+                   publisher_->Publish(trainer_->Weights(), state_.step,
+                                       [this](const std::string& digest) {
+                                         return journal_->Begin(state_.step,
+                                                                digest);
+                                       }));
   LogInfo("published the start weights", {{"version", published.version}});
   health_.ExpectProgress(kProgressLimit);
   health_.SetReady(true, "training");
@@ -246,13 +274,15 @@ absl::Status LearnerSession::Train() {
       {.prompts = &prompts,
        .rollouts = rollouts_.get(),
        .rewards = rewards_.get(),
-       .tokenizer = inputs_.tokenizer.get()},
+       .tokenizer = inputs_.tokenizer.get(),
+       .ledger = ledger_.get()},
       /*published=*/state_.step);
   TrainLoop::Parts parts{.source = &source,
                          .trainer = trainer_.get(),
                          .publisher = publisher_.get(),
                          .recorder = recorder_.get(),
                          .checkpoints = checkpoints_.get(),
+                         .journal = journal_.get(),
                          .health = &health_};
   parts.write_checkpoint = [this](const TrainerState& state,
                                   const std::string& folder) {

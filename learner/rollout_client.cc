@@ -6,32 +6,30 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
+#include "common/base/monotonic_clock.h"
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "learner/lease_control.h"
 #include "operant/v1/rollout.grpc.pb.h"
 
 namespace operant::learner {
 namespace {
 
-// Calls to a worker hold up to this many times its slots, so that a finished
-// slot always finds a waiting sample while the next call is on its way.
-constexpr int kOutstandingPerSlot = 2;
-// A worker that failed a call gets no other for this long.
-constexpr absl::Duration kBackoff = absl::Milliseconds(500);
 // Membership, shutdown and deadlines are looked at this often.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
-// What a call's stream reports: a trajectory, or its end.
+// What a call's stream reports, a trajectory or its end; or what the ledger
+// says of an accepted one.
 struct Event {
   CallId call = 0;
   std::optional<v1::Trajectory> trajectory;
-  absl::Status status;  // of the end
+  absl::Status status;       // of the end, or of the write
+  std::string written = {};  // trajectory id; empty: not the ledger's
 };
 
 // From the streams' threads to the caller's. Its size is bounded by what the
@@ -97,13 +95,6 @@ class GenerateCall final
   std::unique_ptr<v1::RolloutService::Stub> stub_;
 };
 
-// A call that runs, as the generation's thread sees it.
-struct OpenCall {
-  std::string worker;
-  uint64_t epoch = 0;
-  std::shared_ptr<grpc::ClientContext> context;
-};
-
 class RolloutClientImpl final : public RolloutClient {
  public:
   RolloutClientImpl(const Options& options, Coordinator* coordinator,
@@ -113,12 +104,17 @@ class RolloutClientImpl final : public RolloutClient {
         reissued_(metrics->AddCounter(
             "operant_learner_reissued_samples_total",
             "Samples given to another worker after a call ended without them "
-            "(refused trajectories included)")) {}
+            "(refused trajectories included)")),
+        conflicts_(metrics->AddCounter(
+            "operant_learner_conflicting_samples_total",
+            "Responses that differ from the one already accepted under their "
+            "id: two workers do not sample alike")) {}
 
   absl::StatusOr<std::vector<v1::Trajectory>> Generate(
       const GenerationPlan& plan) override;
 
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
+    absl::MutexLock lock(&mu_);
     auto& channel = channels_[address];
     if (channel == nullptr) channel = MakeChannel(address);
     return channel;
@@ -127,36 +123,53 @@ class RolloutClientImpl final : public RolloutClient {
   const Options options_;
   Coordinator* const coordinator_;
   Counter& reissued_;
+  Counter& conflicts_;
 
  private:
-  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;
+  absl::Mutex mu_;
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_
+      ABSL_GUARDED_BY(mu_);
 };
 
-// The state of one Generate.
+LeaseControl::Limits LimitsOf(const RolloutClient::Options& options) {
+  return {.lease = options.call_deadline, .max_attempts = options.max_attempts};
+}
+
+// One Generate: carries out over gRPC and the ledger what LeaseControl decides.
 class Generation {
  public:
   Generation(RolloutClientImpl* client, const GenerationPlan& plan)
       : client_(client),
         plan_(plan),
-        schedule_(plan.run_id, plan.prompts, client->options_.max_attempts) {}
-  ~Generation() { CancelAll(); }
+        rules_(plan.rules),
+        control_(LimitsOf(client->options_), plan.run_id, plan.prompts,
+                 /*await_durable=*/plan.ledger != nullptr) {
+    rules_.published = &published_;
+  }
+  ~Generation() {
+    for (auto& [id, context] : calls_) context->TryCancel();
+  }
 
   absl::StatusOr<std::vector<v1::Trajectory>> Run() {
-    absl::Time last_usable = absl::Now();
-    while (!schedule_.done()) {
+    RETURN_IF_ERROR(Restore());
+    absl::Time last_usable = MonotonicNow();
+    while (!control_.complete()) {
       if (ShutdownRequested() != StopSignal::kNone)
         return absl::CancelledError("generation stopped by a signal");
       if (plan_.cancelled && plan_.cancelled())
         return absl::CancelledError("generation is not needed any more");
-      DropLostWorkers();
-      Dispatch();
-      if (!calls_.empty()) last_usable = absl::Now();
-      if (absl::Now() - last_usable > client_->options_.worker_wait)
+      Revoke();
+      Grant();
+      // With nothing to give away, what is held waits for a publication.
+      if (!calls_.empty() || control_.schedule().waiting() == 0)
+        last_usable = MonotonicNow();
+      if (MonotonicNow() - last_usable > client_->options_.worker_wait)
         return NoWorker();
-      for (Event& event : events_->TakeAll(kTick))
-        RETURN_IF_ERROR(Handle(std::move(event)));
+      std::deque<Event> events = events_->TakeAll(kTick);
+      RefreshRules();
+      for (Event& event : events) RETURN_IF_ERROR(Handle(std::move(event)));
     }
-    return schedule_.TakeAll();
+    return control_.TakeAll();
   }
 
  private:
@@ -169,117 +182,153 @@ class Generation {
         "--coordinator HOST:PORT`"));
   }
 
-  void Dispatch() {
-    for (const Worker& worker :
-         client_->coordinator_->Usable(plan_.rules.min_policy_version)) {
-      if (absl::Now() < not_before_[worker.id]) continue;
-      const int wanted = kOutstandingPerSlot * worker.slots;
-      while (schedule_.waiting() > 0 &&
-             schedule_.OutstandingAt(worker.id) < wanted) {
-        StartCall(worker);
-      }
+  // After the events were taken: what a trajectory was sampled with had been
+  // published before it was sent.
+  void RefreshRules() {
+    published_ = client_->coordinator_->published();
+    rules_.max_policy_version = plan_.newest_version();
+    control_.Reconsider(rules_);
+  }
+
+  // What an earlier incarnation of the learner had accepted for this step and
+  // still fits need not be sampled again.
+  absl::Status Restore() {
+    if (plan_.ledger == nullptr) return absl::OkStatus();
+    RefreshRules();
+    ASSIGN_OR_RETURN(std::vector<v1::Trajectory> accepted,
+                     plan_.ledger->Accepted(plan_.step));
+    size_t restored = 0;
+    for (v1::Trajectory& t : accepted)
+      restored += control_.Restore(std::move(t), rules_).ok();
+    if (accepted.empty()) return absl::OkStatus();
+    LogInfo(
+        "responses taken from the ledger",
+        {{"step", plan_.step}, {"held", accepted.size()}, {"used", restored}});
+    return absl::OkStatus();
+  }
+
+  void Revoke() {
+    for (const RevokedLease& lease :
+         control_.Revoke(client_->coordinator_->workers(), MonotonicNow())) {
+      auto call = calls_.find(lease.id);
+      if (call != calls_.end()) call->second->TryCancel();
+      ReportReissued(lease.worker, lease.samples, lease.reason);
     }
   }
 
-  void StartCall(const Worker& worker) {
-    const CallId id = ++last_call_;
+  void Grant() {
+    for (Lease& lease : control_.Grant(
+             client_->coordinator_->Usable(plan_.rules.min_policy_version),
+             MonotonicNow())) {
+      Record(lease);
+      StartCall(lease);
+    }
+  }
+
+  void Record(const Lease& lease) {
+    if (plan_.ledger == nullptr) return;
+    v1::LedgerRecord record;
+    v1::LeaseRecord* leased = record.mutable_leased();
+    leased->set_lease_id(lease.id);
+    leased->set_step(plan_.step);
+    leased->set_worker_id(lease.worker.id);
+    leased->set_worker_epoch(lease.worker.epoch);
+    leased->set_min_policy_version(plan_.rules.min_policy_version);
+    for (const v1::PromptRequest& prompt : lease.prompts)
+      leased->mutable_trajectory_ids()->MergeFrom(prompt.trajectory_ids());
+    plan_.ledger->Append(std::move(record));
+  }
+
+  void StartCall(Lease& lease) {
     v1::GenerateRequest request;
     request.set_run_id(plan_.run_id);
     request.set_run_seed(plan_.run_seed);
     *request.mutable_sampling() = plan_.rules.sampling;
     request.set_min_policy_version(plan_.rules.min_policy_version);
-    for (auto& prompt : schedule_.Take(worker.id, worker.slots, id))
+    for (v1::PromptRequest& prompt : lease.prompts)
       *request.add_prompts() = std::move(prompt);
     auto context = std::make_shared<grpc::ClientContext>();
     SetDeadline(*context, client_->options_.call_deadline);
-    calls_[id] = {worker.id, worker.epoch, context};
-    (new GenerateCall(id, client_->ChannelTo(worker.address),
+    calls_[lease.id] = context;
+    (new GenerateCall(lease.id, client_->ChannelTo(lease.worker.address),
                       std::move(request), events_, std::move(context)))
         ->Start();
   }
 
   absl::Status Handle(Event event) {
-    auto call = calls_.find(event.call);
-    if (call == calls_.end()) return absl::OkStatus();  // given up before
-    if (!event.trajectory.has_value()) {
-      return CallEnded(event.call, std::move(event.status));
+    if (!event.written.empty()) {
+      RETURN_IF_ERROR(event.status);
+      control_.Durable(event.written);
+      return absl::OkStatus();
     }
-    return Receive(event.call, std::move(*event.trajectory));
+    if (event.trajectory.has_value())
+      return Receive(event.call, std::move(*event.trajectory));
+    return CallEnded(event.call, event.status);
   }
 
   absl::Status Receive(CallId call, v1::Trajectory trajectory) {
-    AdmissionRules rules = plan_.rules;
-    rules.max_policy_version = plan_.newest_version();
-    const std::vector<int32_t>* prompt = schedule_.PromptOf(trajectory.id());
-    absl::Status admitted =
-        prompt == nullptr ? absl::NotFoundError("an id that was not asked for")
-                          : Admit(trajectory, *prompt, rules);
-    if (admitted.ok()) {
-      admitted = schedule_.Accept(call, std::move(trajectory));
-      if (admitted.ok()) return admitted;
-    } else {
-      client_->reissued_.Increment();
-      RETURN_IF_ERROR(schedule_.ReturnOne(call, trajectory.id(), admitted));
+    const std::string id = trajectory.id();
+    Receipt receipt;
+    RETURN_IF_ERROR(
+        control_.Receive(call, std::move(trajectory), rules_, receipt));
+    switch (receipt.kind) {
+      case Receipt::Kind::kAccepted:
+        RecordAccepted(call, id);
+        return absl::OkStatus();
+      case Receipt::Kind::kConflict:
+        client_->conflicts_.Increment();
+        LogWarning("responses of one id differ", {{"reason", receipt.reason}});
+        return absl::OkStatus();
+      case Receipt::Kind::kRefused:
+        client_->reissued_.Increment();
+        LogWarning("trajectory refused", {{"reason", receipt.reason}});
+        return absl::OkStatus();
+      case Receipt::Kind::kDuplicate:
+      case Receipt::Kind::kLate:
+        LogDebug("trajectory not needed", {{"reason", receipt.reason}});
     }
-    LogWarning("trajectory refused", {{"reason", admitted.ToString()}});
     return absl::OkStatus();
   }
 
-  absl::Status CallEnded(CallId id, absl::Status status) {
-    const OpenCall call = calls_[id];
-    calls_.erase(id);
-    const int owed = schedule_.OutstandingAt(call.worker);
-    if (status.ok() && owed == 0) return absl::OkStatus();
-    if (absl::IsInvalidArgument(status)) return status;
-    if (status.ok()) status = absl::DataLossError("the stream ended early");
-    return GiveBack(id, call.worker, status);
+  void RecordAccepted(CallId call, const std::string& id) {
+    if (plan_.ledger == nullptr) return;
+    v1::LedgerRecord record;
+    v1::AcceptedRecord* accepted = record.mutable_accepted();
+    accepted->set_step(plan_.step);
+    accepted->set_lease_id(call);
+    accepted->set_digest(control_.schedule().DigestOf(id));
+    *accepted->mutable_trajectory() = control_.schedule().At(id);
+    plan_.ledger->Append(std::move(record),
+                         [events = events_, id](const absl::Status& status) {
+                           events->Push({.status = status, .written = id});
+                         });
   }
 
-  absl::Status GiveBack(CallId id, const std::string& worker,
-                        const absl::Status& cause) {
-    const size_t before = schedule_.waiting();
-    absl::Status result = schedule_.Return(id, cause);
-    const size_t returned = schedule_.waiting() - before;
-    if (returned == 0) return result;
-    client_->reissued_.Increment(static_cast<double>(returned));
-    not_before_[worker] = absl::Now() + kBackoff;
-    LogWarning("samples go to another worker", {{"worker", worker},
-                                                {"samples", returned},
-                                                {"cause", cause.ToString()}});
+  absl::Status CallEnded(CallId id, const absl::Status& status) {
+    if (calls_.erase(id) == 0) return absl::OkStatus();
+    int returned = 0;
+    const std::string worker = control_.WorkerOf(id);
+    const absl::Status result =
+        control_.Ended(id, status, MonotonicNow(), returned);
+    ReportReissued(worker, returned, status.ToString());
     return result;
   }
 
-  // A worker that is silent, or came back as another incarnation, owes nothing
-  // any more.
-  void DropLostWorkers() {
-    std::map<std::string, uint64_t> live;
-    for (const Worker& worker : client_->coordinator_->workers())
-      if (worker.state != WorkerState::kLost) live[worker.id] = worker.epoch;
-    for (auto it = calls_.begin(); it != calls_.end();) {
-      auto found = live.find(it->second.worker);
-      if (found != live.end() && found->second == it->second.epoch) {
-        ++it;
-        continue;
-      }
-      it->second.context->TryCancel();
-      GiveBack(it->first, it->second.worker,
-               absl::UnavailableError("the worker was lost"))
-          .IgnoreError();  // a spent sample is reported when it fails again
-      it = calls_.erase(it);
-    }
-  }
-
-  void CancelAll() {
-    for (auto& [id, call] : calls_) call.context->TryCancel();
+  void ReportReissued(const std::string& worker, int samples,
+                      const std::string& cause) {
+    if (samples == 0) return;
+    client_->reissued_.Increment(samples);
+    LogWarning("samples go to another worker",
+               {{"worker", worker}, {"samples", samples}, {"cause", cause}});
   }
 
   RolloutClientImpl* const client_;
   const GenerationPlan& plan_;
-  GenerationSchedule schedule_;
+  std::map<uint64_t, std::string> published_;
+  AdmissionRules rules_;
+  LeaseControl control_;
   std::shared_ptr<EventQueue> events_ = std::make_shared<EventQueue>();
-  std::map<CallId, OpenCall> calls_;
-  std::map<std::string, absl::Time> not_before_;  // by worker
-  CallId last_call_ = 0;
+  std::map<CallId, std::shared_ptr<grpc::ClientContext>> calls_;
 };
 
 absl::StatusOr<std::vector<v1::Trajectory>> RolloutClientImpl::Generate(

@@ -16,6 +16,7 @@
 #include "learner/admission.h"
 #include "learner/coordinator.h"
 #include "learner/generation_schedule.h"
+#include "learner/ledger.h"
 #include "operant/v1/rollout.pb.h"
 
 namespace operant::learner {
@@ -31,6 +32,10 @@ struct GenerationPlan {
   std::function<uint64_t()> newest_version;
   // Asked now and then; true ends the call with Cancelled. Null: never.
   std::function<bool()> cancelled;
+  // Where leases and accepted responses are written, of step `step`; a response
+  // counts once it is durable. Null: nowhere (evaluation). Not owned.
+  Ledger* ledger = nullptr;
+  uint64_t step = 0;
 };
 
 // One Generate at a time; from any thread.

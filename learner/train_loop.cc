@@ -98,6 +98,7 @@ absl::Status TrainLoop::Step() {
   StepReport report;
   ASSIGN_OR_RETURN(const ScoredBatch batch, parts_.source->Next());
   report.seconds.wait = lap.Lap();
+  RETURN_IF_ERROR(parts_.journal->Choose(batch));
 
   const absl::StatusOr<BuiltExperience> built =
       parts_.trainer->Build(batch, kl_.coefficient());
@@ -111,7 +112,12 @@ absl::Status TrainLoop::Step() {
 
   ASSIGN_OR_RETURN(
       const PublishReport published,
-      parts_.publisher->Publish(parts_.trainer->Weights(), state_.step + 1));
+      parts_.publisher->Publish(parts_.trainer->Weights(), state_.step + 1,
+                                [&](const std::string& digest) {
+                                  return parts_.journal->Commit(
+                                      state_.step,
+                                      report.update.skipped_steps > 0, digest);
+                                }));
   parts_.source->Published(published.version);
   report.seconds.publish = lap.Lap();
 
@@ -217,6 +223,7 @@ absl::Status TrainLoop::Save() {
         return parts_.write_checkpoint(state_, folder);
       }));
   saved_step_ = state_.step;
+  RETURN_IF_ERROR(parts_.journal->Cut(state_.step));
   return parts_.checkpoints->Prune(
       static_cast<int>(config_.checkpoint().keep()), best_step_);
 }

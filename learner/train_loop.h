@@ -15,6 +15,7 @@
 #include "learner/kl_controller.h"
 #include "learner/policy_trainer.h"
 #include "learner/run_recorder.h"
+#include "learner/step_journal.h"
 #include "learner/weight_publisher.h"
 #include "operant/v1/config.pb.h"
 
@@ -30,6 +31,7 @@ class TrainLoop {
     WeightPublisher* publisher;
     RunRecorder* recorder;
     CheckpointStore* checkpoints;
+    StepJournal* journal;
     Health* health;
     // Writes the files of a checkpoint of `state` into an empty folder.
     std::function<absl::Status(const TrainerState& state,

@@ -119,11 +119,13 @@ void WeightPublisher::PushToAll(std::shared_ptr<const SealedWeights> sealed,
 }
 
 absl::StatusOr<PublishReport> WeightPublisher::Publish(
-    std::shared_ptr<const WeightImage> image, uint64_t version) {
+    std::shared_ptr<const WeightImage> image, uint64_t version,
+    const BeforePush& before_push) {
   const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(std::shared_ptr<const SealedWeights> sealed,
                    SealWeights(std::move(image), version, model_digest_));
   PublishReport report{.version = version, .digest = sealed->manifest_sha256};
+  if (before_push) RETURN_IF_ERROR(before_push(report.digest));
   coordinator_->SetPublished(sealed);
   PushToAll(std::move(sealed), report);
   report.seconds = absl::ToDoubleSeconds(absl::Now() - start);

@@ -5,6 +5,7 @@
 #ifndef OPERANT_LEARNER_WEIGHT_PUBLISHER_H_
 #define OPERANT_LEARNER_WEIGHT_PUBLISHER_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,10 +35,15 @@ class WeightPublisher {
                   const std::string& model_digest,
                   absl::Duration push_deadline);
 
+  // Called with the digest before any worker hears of the version; an error
+  // ends the publication.
+  using BeforePush = std::function<absl::Status(const std::string& digest)>;
+
   // Returns once every worker answered or the push deadline is past.
-  // InvalidArgument if the image cannot be sealed.
+  // InvalidArgument if the image cannot be sealed; the error of `before_push`.
   absl::StatusOr<PublishReport> Publish(
-      std::shared_ptr<const WeightImage> image, uint64_t version);
+      std::shared_ptr<const WeightImage> image, uint64_t version,
+      const BeforePush& before_push = nullptr);
 
  private:
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);

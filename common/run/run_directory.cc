@@ -113,6 +113,10 @@ std::string RunDirectory::checkpoint_path(int64_t step) const {
 std::string RunDirectory::model_path() const {
   return JoinPath(path_, "model");
 }
+std::string RunDirectory::ledger_path() const {
+  return JoinPath(path_, "ledger.sqlite");
+}
+
 std::string RunDirectory::metrics_path() const {
   return JoinPath(path_, "metrics.jsonl");
 }

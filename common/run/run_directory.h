@@ -1,6 +1,7 @@
 // The directory of one training job:
 //
 //   ROOT/NAME/  config.yaml           resolved configuration
+//               ledger.sqlite         what counted, and how it came about
 //               checkpoints/step_N/   Hugging Face folder + trainer_state/
 //               model/                the result, a Hugging Face folder
 //               metrics.jsonl         one row a step
@@ -57,6 +58,7 @@ class RunDirectory {
   std::string checkpoints_path() const;
   std::string checkpoint_path(int64_t step) const;
   std::string model_path() const;
+  std::string ledger_path() const;
   std::string metrics_path() const;
   std::string samples_path(int64_t step) const;
   std::string log_path(const std::string& role) const;

@@ -12,6 +12,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
+import check_ledger  # noqa: E402
+
 
 def check(claim, holds, detail):
     print(f"{'ok  ' if holds else 'FAIL'} {claim}: {detail}", flush=True)
@@ -33,7 +36,16 @@ def main():
         rows = [json.loads(line) for line in
                 (run / "metrics.jsonl").read_text().splitlines()]
         steps = [row for row in rows if "score_mean" in row]
+        violations = check_ledger.violations(run / "ledger.sqlite",
+                                             staleness=1)
+        shown = subprocess.run([operant, "runs", "show", run],
+                               capture_output=True, text=True).stdout
         held = [
+            check("the ledger holds each response of each step once",
+                  not violations, violations[:3]),
+            check("`operant runs show` tells of every step",
+                  f"steps committed     {len(steps)} " in shown,
+                  shown.splitlines()[:1]),
             check("the trained rate lies below the raw one, intervals apart",
                   trained["high"] < raw["low"],
                   f"raw {raw['rate']:.4f}, trained {trained['rate']:.4f}"),

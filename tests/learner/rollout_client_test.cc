@@ -41,6 +41,9 @@ class ScriptedWorker final : public v1::RolloutService::Service {
     return grpc::Status::OK;
   }
 
+  // Set before the first call.
+  std::string weights_digest;
+
   std::string address() const { return server_->address(); }
   int calls() const { return calls_; }
 
@@ -49,6 +52,7 @@ class ScriptedWorker final : public v1::RolloutService::Service {
     v1::GenerateResponse response;
     v1::Trajectory* t = response.mutable_trajectory();
     t->set_id(prompt.trajectory_ids(i));
+    t->mutable_seed_key()->set_prompt_cursor(prompt.prompt_cursor());
     t->mutable_seed_key()->set_sample_index(prompt.sample_indices(i));
     *t->mutable_prompt_token_ids() = prompt.prompt_token_ids();
     t->add_response_token_ids(kEos);
@@ -59,6 +63,7 @@ class ScriptedWorker final : public v1::RolloutService::Service {
     v1::VersionSpan* span = t->add_versions();
     span->set_policy_version(1);
     span->set_tokens(1);
+    t->set_weights_digest(weights_digest);
     t->set_worker_id(address());
     return response;
   }
@@ -72,7 +77,8 @@ class ScriptedWorker final : public v1::RolloutService::Service {
 // A coordinator whose members are scripted workers, all up to date.
 class RolloutClientTest : public ::testing::Test {
  protected:
-  void Join(const ScriptedWorker& worker, int slots = 4) {
+  void Join(ScriptedWorker& worker, int slots = 4) {
+    worker.weights_digest = digest_;
     v1::RegisterRequest request;
     request.set_protocol_version(1);
     request.set_worker_id(worker.address());

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Proves what docs/ledger.md promises, and prints one table.
+
+  chaos.py --build-dir build/release [--seconds 600] [--seed 1] [--rows a,b]
+
+Each row is a program that prints one JSON object on its last line of standard
+output. It gets a share of the seconds. The table goes to bench/out/chaos.json:
+for each row `value` (how much was tried), `violations`, and what it said. A row
+whose program is not built, or that ran out of time, is `skipped`, never passed.
+"""
+import argparse
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import time
+from typing import Callable
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass
+class Context:
+    build: pathlib.Path
+    seconds: float  # of this row
+    seed: int
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    share: float  # of all seconds
+    run: Callable[[Context], dict]  # -> {"value", "violations", ...}
+
+
+class Skipped(Exception):
+    """Why a row could not be tried."""
+
+
+def last_json(command, context, timeout=None):
+    """Runs `command`; its last line of output as JSON, its exit code."""
+    program = pathlib.Path(command[0])
+    if not program.exists():
+        raise Skipped(f"{program} is not built")
+    try:
+        result = subprocess.run(
+            [str(c) for c in command], cwd=ROOT, capture_output=True,
+            text=True, timeout=timeout or 4 * context.seconds + 600)
+    except subprocess.TimeoutExpired as error:
+        raise Skipped(f"ran out of time: {error.timeout:.0f} s") from error
+    sys.stderr.write(result.stderr[-4000:])
+    lines = result.stdout.strip().splitlines()
+    if not lines:
+        raise Skipped(f"{program.name} said nothing, exit {result.returncode}")
+    return json.loads(lines[-1]), result.returncode
+
+
+def simulated_clusters(context):
+    """Chunks of clusters with disjoint seeds until the time is up."""
+    end = time.monotonic() + context.seconds
+    total = {"value": 0, "violations": 0, "steps": 0, "accepted": 0,
+             "faults": 0}
+    while True:
+        said, code = last_json(
+            [context.build / "tests/simulation/simulate", "--clusters", 500,
+             "--require-probes", "--seed",
+             context.seed * 1_000_000 + total["value"]], context)
+        total["value"] += said["clusters"]
+        total["violations"] += said["violations"] + said["probes_missing"]
+        for key in ("steps", "accepted", "faults"):
+            total[key] += said[key]
+        total["violations"] += code != 0 and said["violations"] == 0
+        if time.monotonic() >= end:
+            return total
+
+
+def planted_bugs(context):
+    said, _ = last_json(
+        [ROOT / "tests/simulation/planted_bugs.py", "--build-dir",
+         context.build], context, timeout=3600)
+    return {"value": said["planted"],
+            "violations": said["planted"] - said["caught"]}
+
+
+# One row, one function. The order is that of the table.
+ROWS = [
+    Row("simulated-clusters", 0.7, simulated_clusters),
+    Row("planted-bugs", 0.3, planted_bugs),
+]
+
+
+def commit():
+    described = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+        capture_output=True, text=True)
+    return described.stdout.strip() or "unknown"
+
+
+def run_row(row, args):
+    context = Context(args.build_dir.resolve(), args.seconds * row.share,
+                      args.seed)
+    start = time.monotonic()
+    try:
+        said = row.run(context)
+    except Skipped as why:
+        said = {"value": 0, "violations": 0, "skipped": str(why)}
+    return {"name": row.name, **said,
+            "seconds": round(time.monotonic() - start, 1)}
+
+
+def print_table(rows):
+    print(f"{'row':<20} {'value':>10} {'violations':>10} {'seconds':>9}")
+    for row in rows:
+        print(f"{row['name']:<20} {row['value']:>10} {row['violations']:>10} "
+              f"{row['seconds']:>9}  {row.get('skipped', '')}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", default="",
+                        help="only these, separated by commas")
+    args = parser.parse_args()
+    wanted = set(filter(None, args.rows.split(",")))
+    unknown = wanted - {row.name for row in ROWS}
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    rows = [run_row(row, args) for row in ROWS
+            if not wanted or row.name in wanted]
+    out = ROOT / "bench/out/chaos.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps({"commit": commit(), "seed": args.seed,
+                               "rows": rows}, indent=1) + "\n")
+    print_table(rows)
+    bad = any(row["violations"] or "skipped" in row for row in rows)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
