@@ -62,6 +62,8 @@ constexpr Default kDefaults[] = {
     {"reward.sandbox.file_mb", "16"},
     {"reward.sandbox.output_kb", "64"},
     {"reward.sandbox.python", "/usr/bin/python3"},
+    {"reward.breaker_failures", "5"},
+    {"reward.cache_items", "65536"},
     {"learner.prompts_per_step", "64"},
     {"learner.samples_per_prompt", "8"},
     {"learner.microbatch_tokens", "8192"},
@@ -205,12 +207,24 @@ void ResolveSwitches(v1::RunConfig& config) {
   SetIfUnset(config, {"ppo.ratio_tolerance", is_bf16 ? "0.2" : "1e-4"});
 }
 
+// The address, or the program that serves there.
+std::string NameFor(const v1::RewardEndpoint& endpoint) {
+  if (!endpoint.address().empty() || endpoint.command().empty()) {
+    return endpoint.address();
+  }
+  const std::string& program = endpoint.command(0);
+  return program.substr(program.rfind('/') + 1);
+}
+
 void ResolveEndpoints(v1::RewardSection& reward) {
   for (v1::RewardEndpoint& endpoint : *reward.mutable_endpoints()) {
-    if (endpoint.name().empty()) endpoint.set_name(endpoint.address());
+    if (endpoint.name().empty()) endpoint.set_name(NameFor(endpoint));
     if (endpoint.weight() == 0) endpoint.set_weight(1);
     if (endpoint.deadline_ms() == 0) {
       endpoint.set_deadline_ms(reward.deadline_ms());
+    }
+    for (v1::ComponentWeight& part : *endpoint.mutable_component_weights()) {
+      if (part.weight() == 0) part.set_weight(1);
     }
   }
 }

@@ -52,6 +52,8 @@ constexpr Range kRanges[] = {
     {"reward.sandbox.processes", "[1, 4096]"},
     {"reward.sandbox.file_mb", "[1, 65536]"},
     {"reward.sandbox.output_kb", "[1, 65536]"},
+    {"reward.breaker_failures", "[1, 1000]"},
+    {"reward.cache_items", "[1, 16777216]"},
     {"learner.prompts_per_step", "[1, 1048576]"},
     {"learner.samples_per_prompt", "[1, 65536]"},
     {"learner.staleness", "[0, 64]"},

@@ -24,6 +24,8 @@ using internal::ConfigFaults;
 
 // A step of more responses is a mistyped number.
 constexpr uint64_t kMaxSamplesPerStep = 1 << 24;
+// Each call to a reward server costs a thread of the learner while it waits.
+constexpr uint32_t kMaxInflight = 64;
 
 void Require(const std::string& value, const std::string& key,
              const std::string& expected, ConfigFaults& faults) {
@@ -84,15 +86,49 @@ void CheckOnError(const std::string& on_error, ConfigFaults& faults) {
               "leave the key out to stop at the first error"});
 }
 
-void CheckEndpoint(const v1::RewardEndpoint& endpoint, const std::string& key,
-                   ConfigFaults& faults) {
+// With a command, no address or port 0 means a free port.
+void CheckAddress(const v1::RewardEndpoint& endpoint, const std::string& key,
+                  ConfigFaults& faults) {
+  const bool started_here = !endpoint.command().empty();
+  if (started_here && endpoint.address().empty()) return;
   const absl::string_view target =
       absl::StripPrefix(endpoint.address(), "dns:///");
   const absl::StatusOr<HostPort> parsed = ParseHostPort(std::string(target));
-  if (!parsed.ok() || parsed->port == 0) {
+  if (!parsed.ok() || (parsed->port == 0 && !started_here)) {
     faults.Add({key + ".address", endpoint.address(),
                 "host:port or dns:///name:port of a reward server",
                 "write, for example, 127.0.0.1:50061"});
+  } else if (started_here && !IsLoopback(parsed->host)) {
+    faults.Add({key + ".address", endpoint.address(),
+                "a loopback address since command starts it on this machine",
+                "leave the address out to take a free port"});
+  }
+}
+
+void CheckComponentWeights(const v1::RewardEndpoint& endpoint,
+                           const std::string& key, ConfigFaults& faults) {
+  std::set<std::string> components;
+  for (int i = 0; i < endpoint.component_weights_size(); ++i) {
+    const std::string& component = endpoint.component_weights(i).component();
+    if (!component.empty() && components.insert(component).second) continue;
+    faults.Add({absl::StrCat(key, ".component_weights[", i, "].component"),
+                component, "the name of a component, used once",
+                "name one of the server's component_names"});
+  }
+}
+
+void CheckEndpoint(const v1::RewardEndpoint& endpoint, const std::string& key,
+                   ConfigFaults& faults) {
+  CheckAddress(endpoint, key, faults);
+  CheckComponentWeights(endpoint, key, faults);
+  if (!endpoint.command().empty() && endpoint.command(0).empty()) {
+    faults.Add({key + ".command[0]", "", "a program",
+                "write, for example, [python3, my_reward.py]"});
+  }
+  if (endpoint.max_inflight() > kMaxInflight) {
+    faults.Add({key + ".max_inflight", absl::StrCat(endpoint.max_inflight()),
+                absl::StrCat("at most ", kMaxInflight),
+                "leave it out to take the server's word"});
   }
 }
 
