@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -145,6 +146,11 @@ absl::Status LearnerSession::Serve() {
 }
 
 absl::Status LearnerSession::ConnectRewards() {
+  std::set<std::string> sources;
+  for (const auto* rows : {&inputs_.prompts, &inputs_.eval_prompts}) {
+    for (const PromptRow& row : *rows) sources.insert(row.data_source);
+  }
+  RETURN_IF_ERROR(CheckDataSources(config_.reward(), sources));
   ASSIGN_OR_RETURN(
       rewards_,
       RewardGateway::Create({.config = config_.reward(),

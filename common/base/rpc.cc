@@ -64,6 +64,8 @@ grpc::ChannelArguments ClientArguments() {
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kMinReconnectMs);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kMinReconnectMs);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
+  // dns:///name:port spreads its calls over all of the name's addresses.
+  args.SetLoadBalancingPolicyName("round_robin");
   // A peer of the cluster is never behind the machine's web proxy.
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   for (const char* name : kReadChunkArgs) args.SetInt(name, kReadChunkBytes);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "operant/v1/reward.pb.h"
 
 namespace operant {
@@ -24,6 +25,7 @@ enum class AnswerOutcome {
   kBadId,        // ids missing, foreign or twice; another request_id
   kMalformed,    // anything else that breaks the contract
 };
+inline constexpr int kAnswerOutcomes = 10;
 const char* OutcomeLabel(AnswerOutcome outcome);
 
 // A score that may be trained on, or "ignore", or an error: never two of them.
@@ -34,7 +36,8 @@ struct ItemAnswer {
   double score = 0;        // finite; of kOk only
   std::map<std::string, double> components;
   std::vector<v1::TokenReward> token_rewards;
-  int attempts = 0;  // calls that carried the item
+  int attempts = 0;        // calls that carried the item; 0: remembered
+  absl::Duration latency;  // of the last of them
 };
 
 // The answer that is an error.

@@ -21,6 +21,8 @@ void AddComponents(const WeightedAnswer& said, bool alone, ItemScore& total) {
 void Add(const WeightedAnswer& said, bool alone, ItemScore& total) {
   const ItemAnswer& answer = said.answer;
   total.attempts = std::max(total.attempts, answer.attempts);
+  total.latency_seconds =
+      std::max(total.latency_seconds, absl::ToDoubleSeconds(answer.latency));
   absl::StrAppend(&total.server, total.server.empty() ? "" : ", ",
                   said.lineage);
   total.error.Update(answer.status);

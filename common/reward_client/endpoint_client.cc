@@ -13,7 +13,6 @@
 #include "common/base/exit_code.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
-#include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/retry_budget.h"
@@ -28,13 +27,8 @@ constexpr uint32_t kApiLevel = 1;
 // For servers that state no limit: enough to hide the way there and back.
 constexpr int kDefaultInflight = 4;
 // Each costs a thread of ours while it waits.
-constexpr int kMaxInflight = 32;
+constexpr int kMaxInflight = 64;
 constexpr absl::Duration kGreetingDeadline = absl::Seconds(5);
-
-int InflightFor(const v1::GetInfoResponse& info) {
-  const uint32_t stated = info.max_inflight_batches();
-  return stated == 0 ? kDefaultInflight : std::min<int>(stated, kMaxInflight);
-}
 
 double Uniform01() {
   thread_local absl::BitGen random;
@@ -58,6 +52,7 @@ absl::Status StoppedWaiting() {
 
 AnswerOutcome OutcomeOf(const absl::Status& call) {
   if (absl::IsDeadlineExceeded(call)) return AnswerOutcome::kTimeout;
+  if (absl::IsDataLoss(call)) return AnswerOutcome::kMalformed;
   return IsRetryable(call) ? AnswerOutcome::kUnavailable
                            : AnswerOutcome::kRefused;
 }
@@ -97,13 +92,20 @@ std::vector<size_t> Retryable(const ScoreJob& job,
   return again;
 }
 
+absl::Status CircuitOpen() {
+  return absl::UnavailableError(
+      "left alone for a moment after calls that failed in a row");
+}
+
 }  // namespace
 
 EndpointClient::EndpointClient(const Options& options, MetricRegistry* metrics)
     : options_(options),
-      stub_(v1::RewardService::NewStub(MakeChannel(options.address))),
+      stub_(options.address, options.token_file),
       metrics_(options.name, metrics),
-      inflight_(kDefaultInflight) {}
+      inflight_(kDefaultInflight),
+      cache_(options.cache_items),
+      breaker_(options.breaker_failures) {}
 
 absl::Status EndpointClient::Handshake() {
   // Absence is all that is awaited here: no other retries.
@@ -146,18 +148,16 @@ absl::StatusOr<v1::GetInfoResponse> EndpointClient::GetInfo() {
   request.set_api_level(kApiLevel);
   request.set_run_id(options_.run_id);
   request.set_tokenizer_digest(options_.tokenizer_digest);
-  v1::GetInfoResponse info;
-  grpc::ClientContext context;
-  SetDeadline(context, kGreetingDeadline);
-  RETURN_IF_ERROR(FromGrpcStatus(stub_->GetInfo(&context, request, &info)));
-  return info;
+  return stub_.GetInfo(request, kGreetingDeadline);
 }
 
 // One handshake, without waiting.
 absl::Status EndpointClient::Greet() {
+  RETURN_IF_ERROR(stub_.ReadToken());
   const absl::StatusOr<v1::GetInfoResponse> info = GetInfo();
   if (info.ok()) {
     RETURN_IF_ERROR(CheckInfo(*info));
+    RETURN_IF_ERROR(CheckComponentWeights(*info, options_.component_weights));
     Accept(*info);
     return absl::OkStatus();
   }
@@ -174,7 +174,7 @@ absl::Status EndpointClient::Greet() {
 }
 
 void EndpointClient::Accept(const v1::GetInfoResponse& info) {
-  inflight_.SetLimit(InflightFor(info));
+  inflight_.SetMost(InflightFor(info));
   lost_ = false;
   std::shared_ptr<const v1::GetInfoResponse> before;
   {
@@ -186,34 +186,92 @@ void EndpointClient::Accept(const v1::GetInfoResponse& info) {
       (before->name() == info.name() && before->version() == info.version())) {
     return;
   }
+  cache_.Clear();
   LogWarning("reward server came back as another",
              {{"endpoint", options_.name},
               {"was", Printable(before->name() + "/" + before->version())},
               {"is", Printable(info.name() + "/" + info.version())}});
 }
 
+int EndpointClient::InflightFor(const v1::GetInfoResponse& info) const {
+  const uint32_t stated = info.max_inflight_batches();
+  int most = stated == 0
+                 ? kDefaultInflight
+                 : static_cast<int>(std::min<uint32_t>(stated, kMaxInflight));
+  if (options_.max_inflight == 0) return most;
+  // The server's word is kept where it gave one.
+  return stated == 0 ? options_.max_inflight
+                     : std::min(most, options_.max_inflight);
+}
+
 std::vector<ItemAnswer> EndpointClient::Score(const ScoreJob& job,
                                               const std::vector<int>& batch) {
   RetryBudget budget(options_.retry, options_.unavailable_wait);
   std::vector<ItemAnswer> answers(batch.size());
-  std::vector<size_t> open(batch.size());
-  std::iota(open.begin(), open.end(), 0);
-  while (true) {
-    const bool absent = AskFor(job, batch, open, answers);
-    open = Retryable(job, batch, answers,
-                     HasNeed(*info(), v1::GetInfoResponse::WHOLE_GROUP));
+  std::vector<std::string> keys;
+  std::vector<size_t> open = Recall(job, batch, keys, answers);
+  while (!open.empty()) {
+    const absl::Duration pause = AwaitCircuit();
+    bool absent = true;
+    if (pause == absl::ZeroDuration()) {
+      absent = AskFor(job, batch, open, answers);
+      open = Retryable(job, batch, answers,
+                       HasNeed(*info(), v1::GetInfoResponse::WHOLE_GROUP));
+    } else {
+      for (size_t i : open) {
+        if (answers[i].attempts == 0) answers[i] = FailedCall(CircuitOpen());
+      }
+    }
     if (open.empty() || job.abandoned.load()) break;
     const std::optional<absl::Duration> wait =
         budget.NextWait(absent, absl::Now(), Uniform01());
     if (!wait.has_value()) break;
-    if (!SleepUnlessShutdown(*wait)) {
+    if (!SleepUnlessShutdown(std::max(*wait, pause))) {
       for (size_t i : open) answers[i].status = StoppedWaiting();
       break;
     }
-    metrics_.CountRetry();
+    if (pause == absl::ZeroDuration()) metrics_.CountRetry();
   }
+  Remember(keys, answers);
   Conclude(job, batch, answers);
   return answers;
+}
+
+// Zero if a call may go now.
+absl::Duration EndpointClient::AwaitCircuit() {
+  absl::MutexLock lock(&mu_);
+  return breaker_.Admit(absl::Now());
+}
+
+// Fills in what the cache knows; returns the positions that it does not know.
+// `keys` stays empty without a cache.
+std::vector<size_t> EndpointClient::Recall(const ScoreJob& job,
+                                           const std::vector<int>& batch,
+                                           std::vector<std::string>& keys,
+                                           std::vector<ItemAnswer>& answers) {
+  std::vector<size_t> open(batch.size());
+  std::iota(open.begin(), open.end(), 0);
+  const std::shared_ptr<const v1::GetInfoResponse> said = info();
+  if (cache_.capacity() == 0 || !IsCacheable(*said)) return open;
+  for (int index : batch)
+    keys.push_back(CacheKey(ItemFor(*said, job.items[index])));
+  std::erase_if(open, [&](size_t i) {
+    std::optional<ItemAnswer> known = cache_.Find(keys[i]);
+    if (!known.has_value()) return false;
+    metrics_.CountCacheHit();
+    answers[i] = *std::move(known);
+    answers[i].attempts = 0;
+    answers[i].latency = absl::ZeroDuration();
+    return true;
+  });
+  return open;
+}
+
+void EndpointClient::Remember(const std::vector<std::string>& keys,
+                              const std::vector<ItemAnswer>& answers) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (answers[i].attempts > 0) cache_.Remember(keys[i], answers[i]);
+  }
 }
 
 // Asks for the positions `open` of `batch` and files the answers there. Returns
@@ -254,39 +312,63 @@ std::vector<ItemAnswer> EndpointClient::Ask(const ScoreJob& job,
                                             const std::vector<int>& batch,
                                             bool& absent) {
   const InflightLimit::Hold hold(inflight_);
-  if (lost_) {
+  if (lost_ || !stub_.connected()) {
     const absl::Status greeting = Greet();
     if (!greeting.ok()) {
+      Learn(greeting);
       absent = IsRetryable(greeting);
       return std::vector<ItemAnswer>(batch.size(), FailedCall(greeting));
     }
   }
   const std::shared_ptr<const v1::GetInfoResponse> said = info();
   const v1::ScoreRequest request = MakeRequest(*said, job, batch);
-  const absl::StatusOr<v1::ScoreResponse> response = Call(request);
-  if (!response.ok()) {
-    absent = absl::IsUnavailable(response.status());
-    if (absent) lost_ = true;
-    return std::vector<ItemAnswer>(batch.size(), FailedCall(response.status()));
-  }
-  AnswerRules rules{*said, options_.max_abs_score, {}};
+  AnswerRules rules{
+      *said, options_.max_abs_score, {}, options_.component_weights};
   for (int index : batch) {
     rules.response_tokens.push_back(job.items[index].response_token_ids_size());
   }
-  return ValidateResponse(request, *response, rules);
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<v1::ScoreResponse> response =
+      Call(request, rules.response_tokens);
+  std::vector<ItemAnswer> answers =
+      response.ok() ? ValidateResponse(request, *response, rules)
+                    : std::vector<ItemAnswer>(batch.size(),
+                                              FailedCall(response.status()));
+  for (ItemAnswer& answer : answers) answer.latency = absl::Now() - start;
+  absent = absl::IsUnavailable(response.status());
+  if (absent) lost_ = true;
+  return answers;
 }
 
 absl::StatusOr<v1::ScoreResponse> EndpointClient::Call(
-    const v1::ScoreRequest& request) {
-  v1::ScoreResponse response;
-  grpc::ClientContext context;
-  SetDeadline(context, options_.deadline);
+    const v1::ScoreRequest& request, const std::vector<int>& tokens) {
+  const size_t all_tokens = std::accumulate(tokens.begin(), tokens.end(), 0);
   const absl::Time start = absl::Now();
-  const absl::Status status =
-      FromGrpcStatus(stub_->Score(&context, request, &response));
-  metrics_.CountRequest(status, absl::Now() - start, request.items_size());
-  RETURN_IF_ERROR(status);
+  absl::StatusOr<v1::ScoreResponse> response =
+      stub_.Score(request, all_tokens, options_.deadline);
+  metrics_.CountRequest(response.status(), absl::Now() - start,
+                        request.items_size());
+  Learn(response.status());
   return response;
+}
+
+// What a call's end says of the server: whether it is there, and whether it is
+// asked too much at once.
+void EndpointClient::Learn(const absl::Status& call) {
+  const absl::Time now = absl::Now();
+  const bool late = absl::IsDeadlineExceeded(call);
+  if (late || absl::IsResourceExhausted(call)) {
+    inflight_.Overloaded(now);
+  } else if (call.ok()) {
+    inflight_.Succeeded();
+  }
+  absl::MutexLock lock(&mu_);
+  if (late || absl::IsUnavailable(call)) {
+    breaker_.Failed(now);
+  } else {
+    breaker_.Succeeded();
+  }
+  metrics_.SetCircuit(breaker_.open(), inflight_.limit());
 }
 
 v1::ScoreRequest EndpointClient::MakeRequest(const v1::GetInfoResponse& info,

@@ -21,7 +21,31 @@ EndpointMetrics::EndpointMetrics(const std::string& endpoint,
                                   {{"endpoint", endpoint}})),
       retries_(registry->AddCounter("operant_reward_retries_total",
                                     "Score calls that repeat an earlier one.",
-                                    {{"endpoint", endpoint}})) {}
+                                    {{"endpoint", endpoint}})),
+      cache_hits_(registry->AddCounter(
+          "operant_reward_cache_hits_total",
+          "Items whose score was remembered, not asked for.",
+          {{"endpoint", endpoint}})),
+      circuit_open_(registry->AddGauge(
+          "operant_reward_circuit_open",
+          "1 while the server is left alone after calls that failed in a row.",
+          {{"endpoint", endpoint}})),
+      inflight_limit_(registry->AddGauge(
+          "operant_reward_inflight_limit",
+          "Score calls that may be under way at once, as adapted.",
+          {{"endpoint", endpoint}})),
+      score_(registry->AddHistogram(
+          "operant_reward_score", "Scores of the endpoint before its weight.",
+          {-10, -5, -2, -1, -0.5, -0.2, 0, 0.2, 0.5, 1, 2, 5, 10},
+          {{"endpoint", endpoint}, {"component", "score"}})) {
+  for (int i = 0; i < kAnswerOutcomes; ++i) {
+    items_[i] = &registry->AddCounter(
+        "operant_reward_items_total",
+        "Items by their final outcome, retries included.",
+        {{"endpoint", endpoint},
+         {"outcome", OutcomeLabel(static_cast<AnswerOutcome>(i))}});
+  }
+}
 
 void EndpointMetrics::CountRequest(const absl::Status& status,
                                    absl::Duration duration, int items) {
@@ -36,12 +60,13 @@ void EndpointMetrics::CountRequest(const absl::Status& status,
 }
 
 void EndpointMetrics::CountAnswer(const ItemAnswer& answer) {
-  registry_
-      ->AddCounter(
-          "operant_reward_items_total",
-          "Items by their final outcome, retries included.",
-          {{"endpoint", endpoint_}, {"outcome", OutcomeLabel(answer.outcome)}})
-      .Increment();
+  items_[static_cast<int>(answer.outcome)]->Increment();
+  if (answer.outcome == AnswerOutcome::kOk) score_.Observe(answer.score);
+}
+
+void EndpointMetrics::SetCircuit(bool open, int inflight_limit) {
+  circuit_open_.Set(open ? 1 : 0);
+  inflight_limit_.Set(inflight_limit);
 }
 
 void EndpointMetrics::SetInfo(const v1::GetInfoResponse& info) {

@@ -2,6 +2,7 @@
 #ifndef OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_
 #define OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_
 
+#include <array>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,6 +23,8 @@ class EndpointMetrics {
                     int items);
   void CountAnswer(const ItemAnswer& answer);
   void CountRetry() { retries_.Increment(); }
+  void CountCacheHit() { cache_hits_.Increment(); }
+  void SetCircuit(bool open, int inflight_limit);
   void AddPending(int items) { pending_.Add(items); }
   // What answers at the address, from the handshake.
   void SetInfo(const v1::GetInfoResponse& info);
@@ -33,6 +36,11 @@ class EndpointMetrics {
   Histogram& batch_items_;
   Gauge& pending_;
   Counter& retries_;
+  Counter& cache_hits_;
+  Gauge& circuit_open_;
+  Gauge& inflight_limit_;
+  Histogram& score_;
+  std::array<Counter*, kAnswerOutcomes> items_;  // by outcome
 };
 
 }  // namespace operant

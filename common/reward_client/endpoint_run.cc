@@ -14,7 +14,7 @@ EndpointRun::EndpointRun(EndpointClient* client,
 EndpointRun::~EndpointRun() { client_->metrics().AddPending(-items()); }
 
 size_t EndpointRun::lanes() const {
-  return std::min<size_t>(client_->inflight_limit(), batches_.size());
+  return std::min<size_t>(client_->most_inflight(), batches_.size());
 }
 
 void EndpointRun::Work(const ScoreJob& job, bool stop_at_error,

@@ -7,7 +7,9 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "common/base/address.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/batching.h"
 #include "common/reward_client/combination.h"
@@ -90,6 +92,12 @@ class GatewayImpl : public RewardGateway {
     EndpointClient::Options client;
     client.name = endpoint.name();
     client.address = endpoint.address();
+    client.token_file = endpoint.token_file();
+    client.max_inflight = static_cast<int>(endpoint.max_inflight());
+    client.breaker_failures = static_cast<int>(config.breaker_failures());
+    client.cache_items = config.no_cache() ? 0 : config.cache_items();
+    client.component_weights = {endpoint.component_weights().begin(),
+                                endpoint.component_weights().end()};
     client.deadline = absl::Milliseconds(endpoint.deadline_ms());
     client.unavailable_wait = absl::Milliseconds(config.unavailable_wait_ms());
     client.retry.max_retries = config.max_retries();
@@ -178,12 +186,34 @@ absl::Status Unresolved(const std::string& key, double value,
                    ", expected ", expected, "; resolve the defaults first"));
 }
 
+// A token on an unencrypted connection stays on this machine.
+absl::Status CheckToken(const v1::RewardEndpoint& endpoint) {
+  const absl::StatusOr<HostPort> target = ParseHostPort(
+      std::string(absl::StripPrefix(endpoint.address(), "dns:///")));
+  if (endpoint.token_file().empty() ||
+      (target.ok() && IsLoopback(target->host))) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "reward token would leave this machine unencrypted: "
+      "reward.endpoints.token_file with address='",
+      endpoint.address(),
+      "', expected a loopback address; reach the server through a tunnel"));
+}
+
 absl::Status CheckEndpoints(const v1::RewardSection& config) {
   if (config.endpoints().empty()) {
     return Unresolved("reward.endpoints", 0, "at least one endpoint");
   }
   absl::flat_hash_set<std::string> names;
   for (const v1::RewardEndpoint& endpoint : config.endpoints()) {
+    if (endpoint.address().empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "reward endpoint has no address: reward.endpoints.name='",
+          endpoint.name(),
+          "', expected host:port; only operant train starts a command"));
+    }
+    RETURN_IF_ERROR(CheckToken(endpoint));
     if (!std::isfinite(endpoint.weight()) || endpoint.weight() == 0) {
       return Unresolved("reward.endpoints.weight", endpoint.weight(),
                         "a finite number other than 0");

@@ -28,7 +28,8 @@ struct ItemScore {
   std::vector<v1::TokenReward> token_rewards;
   absl::Status error;  // why it was dropped or replaced
   std::string server;  // lineage: endpoint name, server name and version
-  int attempts = 0;
+  int attempts = 0;    // most of any endpoint; 0: remembered
+  double latency_seconds = 0;  // of the slowest endpoint's last call
 };
 
 // Thread-safe.

@@ -7,10 +7,10 @@
 namespace operant {
 namespace {
 
-bool Takes(const v1::RewardEndpoint& endpoint, const v1::ScoreItem& item) {
+bool Takes(const v1::RewardEndpoint& endpoint, const std::string& data_source) {
   const auto& sources = endpoint.data_sources();
   return sources.empty() || std::find(sources.begin(), sources.end(),
-                                      item.data_source()) != sources.end();
+                                      data_source) != sources.end();
 }
 
 absl::Status NobodysItem(const v1::ScoreItem& item) {
@@ -29,13 +29,29 @@ absl::StatusOr<std::vector<std::vector<int>>> RouteItems(
   for (size_t i = 0; i < items.size(); ++i) {
     bool taken = false;
     for (int e = 0; e < config.endpoints_size(); ++e) {
-      if (!Takes(config.endpoints(e), items[i])) continue;
+      if (!Takes(config.endpoints(e), items[i].data_source())) continue;
       routes[e].push_back(i);
       taken = true;
     }
     if (!taken) return NobodysItem(items[i]);
   }
   return routes;
+}
+
+absl::Status CheckDataSources(const v1::RewardSection& config,
+                              const std::set<std::string>& data_sources) {
+  const auto& endpoints = config.endpoints();
+  for (const std::string& source : data_sources) {
+    if (std::any_of(endpoints.begin(), endpoints.end(),
+                    [&](const auto& e) { return Takes(e, source); })) {
+      continue;
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "no reward endpoint takes some rows: data_source='", source,
+        "', expected one of reward.endpoints.data_sources; add it to one, or "
+        "an endpoint without data_sources"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace operant

@@ -2,6 +2,8 @@
 #ifndef OPERANT_COMMON_REWARD_CLIENT_ROUTING_H_
 #define OPERANT_COMMON_REWARD_CLIENT_ROUTING_H_
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,6 +17,11 @@ namespace operant {
 // FailedPrecondition if an item is nobody's; it names the item's data_source.
 absl::StatusOr<std::vector<std::vector<int>>> RouteItems(
     const v1::RewardSection& config, const std::vector<v1::ScoreItem>& items);
+
+// FailedPrecondition if rows of one of `data_sources` are nobody's: for the
+// start of a run, before anything is spent.
+absl::Status CheckDataSources(const v1::RewardSection& config,
+                              const std::set<std::string>& data_sources);
 
 }  // namespace operant
 

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace operant {
 namespace {
@@ -58,6 +59,23 @@ absl::Status CheckComponentNames(const v1::GetInfoResponse& info) {
 bool HasNeed(const v1::GetInfoResponse& info, v1::GetInfoResponse::Need need) {
   return std::find(info.needs().begin(), info.needs().end(), need) !=
          info.needs().end();
+}
+
+absl::Status CheckComponentWeights(
+    const v1::GetInfoResponse& info,
+    const std::vector<v1::ComponentWeight>& weights) {
+  const auto& names = info.component_names();
+  for (const v1::ComponentWeight& weight : weights) {
+    if (std::find(names.begin(), names.end(), weight.component()) !=
+        names.end()) {
+      continue;
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "server has no such component: reward.endpoints.component_weights.",
+        "component='", weight.component(), "', expected one of '",
+        absl::StrJoin(names, "', '"), "'"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckInfo(const v1::GetInfoResponse& info) {

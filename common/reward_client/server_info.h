@@ -3,8 +3,10 @@
 #define OPERANT_COMMON_REWARD_CLIENT_SERVER_INFO_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "operant/v1/config.pb.h"
 #include "operant/v1/reward.pb.h"
 
 namespace operant {
@@ -14,6 +16,11 @@ namespace operant {
 // names, or one that could not be a metric label. Text from the server is made
 // Printable.
 absl::Status CheckInfo(const v1::GetInfoResponse& info);
+
+// FailedPrecondition if the server has no such component; names the key.
+absl::Status CheckComponentWeights(
+    const v1::GetInfoResponse& info,
+    const std::vector<v1::ComponentWeight>& weights);
 
 bool HasNeed(const v1::GetInfoResponse& info, v1::GetInfoResponse::Need need);
 

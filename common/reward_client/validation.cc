@@ -104,6 +104,32 @@ ItemAnswer JudgeScore(double score, const AnswerRules& rules) {
   return answer;
 }
 
+// `answer` with the weighted components as its score, where some are weighted.
+ItemAnswer WeighComponents(const v1::ScoreResult& result,
+                           const AnswerRules& rules, ItemAnswer answer) {
+  if (rules.component_weights.empty()) return answer;
+  double score = 0;
+  for (const v1::ComponentWeight& part : rules.component_weights) {
+    const auto found = result.components().find(part.component());
+    if (found == result.components().end()) {
+      return Fault(
+          AnswerOutcome::kMalformed,
+          absl::StrCat("answer lacks a weighted component: component='",
+                       part.component(), "'"));
+    }
+    score += part.weight() * found->second;
+  }
+  if (JudgeNumber(score, rules.max_abs_score) != AnswerOutcome::kOk) {
+    return Fault(JudgeNumber(score, rules.max_abs_score),
+                 absl::StrCat("weighted components are too large: sum=", score,
+                              ", expected magnitude at most "
+                              "reward.max_abs_score=",
+                              rules.max_abs_score));
+  }
+  answer.score = score;
+  return answer;
+}
+
 // The fault of the components, or "".
 std::string ComponentFault(const v1::ScoreResult& result,
                            const v1::GetInfoResponse& info) {
@@ -160,7 +186,12 @@ ItemAnswer Judge(const v1::ScoreResult& result, const AnswerRules& rules,
   }
   ItemAnswer answer;
   answer.outcome = AnswerOutcome::kIgnored;
-  if (!result.ignore()) answer = JudgeScore(result.score(), rules);
+  if (!result.ignore()) {
+    answer = JudgeScore(result.score(), rules);
+    if (answer.status.ok()) {
+      answer = WeighComponents(result, rules, std::move(answer));
+    }
+  }
   if (!answer.status.ok()) return answer;
   answer.components = {result.components().begin(), result.components().end()};
   answer.token_rewards = {result.token_rewards().begin(),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/reward_client/answer.h"
+#include "operant/v1/config.pb.h"
 #include "operant/v1/reward.pb.h"
 
 namespace operant {
@@ -15,6 +16,8 @@ struct AnswerRules {
   // Tokens of each item's response, aligned with the request: the request
   // itself need not carry them.
   std::vector<int> response_tokens;
+  // Not empty: their weighted sum is the score, and each must be there.
+  std::vector<v1::ComponentWeight> component_weights = {};
 };
 
 // The answer to each item of `request`, aligned with it. A fault of the

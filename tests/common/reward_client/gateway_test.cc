@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/exit_code.h"
+#include "common/reward_client/routing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/testing/scripted_reward_server.h"
@@ -41,6 +42,7 @@ v1::RewardSection Config() {
   config.set_drop_limit(0.25);
   config.set_max_abs_score(1e6);
   config.set_unavailable_wait_ms(300);
+  config.set_breaker_failures(3);
   return config;
 }
 
@@ -347,6 +349,117 @@ TEST_F(GatewayTest, ServerThatComesBackIsGreetedAndUsed) {
   EXPECT_EQ((*scores)[0].server, "double scripted/2");
 }
 
+TEST_F(GatewayTest, ServerThatComesBackOnAnotherLevelIsRefused) {
+  ScriptedRewardServer server;
+  Connect(server);
+  ASSERT_TRUE(Score(4).ok());
+  server.Stop();
+  server.info().set_api_level(0);
+  server.Start(server.address());
+  const absl::Status status = Score(4).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("api_level=0"));
+}
+
+TEST_F(GatewayTest, DeadServerIsTriedSeldomWhileTheCircuitIsOpen) {
+  ScriptedRewardServer server(
+      [](int, const v1::ScoreRequest&, v1::ScoreResponse&) {
+        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "going down");
+      });
+  server.info().set_max_inflight_batches(8);
+  v1::RewardSection config = With("drop");
+  config.set_drop_limit(1);
+  config.set_unavailable_wait_ms(1000);
+  Connect(server, config);
+  ASSERT_TRUE(Score(64).ok());  // 16 batches, all dropped
+  // Without a breaker each batch would try more than ten times in a second.
+  EXPECT_LT(server.requests().size(), 60);
+  EXPECT_EQ(Metric("operant_reward_circuit_open{endpoint=\"double\"}"), 1);
+  EXPECT_EQ(Metric("operant_reward_items_total{endpoint=\"double\",outcome="
+                   "\"unavailable\"}"),
+            64);
+}
+
+TEST_F(GatewayTest, DeterministicServersAreNotAskedTwice) {
+  ScriptedRewardServer server;
+  server.info().set_deterministic(true);
+  v1::RewardSection config = Config();
+  config.set_cache_items(100);
+  Connect(server, config);
+  ASSERT_TRUE(Score(8).ok());
+  const auto again = Score(12);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)[0].score, 0.5);
+  EXPECT_EQ((*again)[0].attempts, 0);
+  EXPECT_EQ((*again)[11].attempts, 1);
+  EXPECT_EQ(server.requests().size(), 3);
+  EXPECT_EQ(Metric("operant_reward_cache_hits_total{endpoint=\"double\"}"), 8);
+}
+
+TEST_F(GatewayTest, OtherServersAreAskedEachTime) {
+  ScriptedRewardServer server;
+  v1::RewardSection config = Config();
+  config.set_cache_items(100);
+  Connect(server, config);
+  ASSERT_TRUE(Score(4).ok());
+  ASSERT_TRUE(Score(4).ok());
+  EXPECT_EQ(server.requests().size(), 2);
+}
+
+void AddWeight(const std::string& component, double weight,
+               v1::RewardSection& config) {
+  v1::ComponentWeight& part =
+      *config.mutable_endpoints(0)->add_component_weights();
+  part.set_component(component);
+  part.set_weight(weight);
+}
+
+TEST_F(GatewayTest, WeightedComponentsTakeTheScoresPlace) {
+  ScriptedRewardServer server(
+      [](int, const v1::ScoreRequest&, v1::ScoreResponse& response) {
+        for (v1::ScoreResult& result : *response.mutable_results()) {
+          (*result.mutable_components())["right"] = 1;
+          (*result.mutable_components())["short"] = 0.25;
+        }
+        response.mutable_results(3)->mutable_components()->erase("short");
+        return grpc::Status::OK;
+      });
+  server.info().add_component_names("right");
+  server.info().add_component_names("short");
+  v1::RewardSection config = With("drop");
+  AddEndpoint("double", server.address(), config);
+  AddWeight("right", 2, config);
+  AddWeight("short", -4, config);
+  Connect(config);
+  ASSERT_TRUE(gateway_->Handshake().ok());
+  const auto scores = Score(4);
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_EQ((*scores)[0].score, 2 * 1 - 4 * 0.25);
+  EXPECT_EQ((*scores)[3].outcome, Outcome::kDropped);  // lacks "short"
+}
+
+TEST_F(GatewayTest, WeightForAnUnknownComponentIsRefusedAtStart) {
+  const ScriptedRewardServer server;
+  v1::RewardSection config = Config();
+  AddEndpoint("double", server.address(), config);
+  AddWeight("right", 1, config);
+  Connect(config);
+  const absl::Status status = gateway_->Handshake();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("component_weights"));
+}
+
+TEST_F(GatewayTest, TokenFileWithoutATokenIsRefusedAtStart) {
+  const ScriptedRewardServer server;
+  v1::RewardSection config = Config();
+  AddEndpoint("double", server.address(), config);
+  config.mutable_endpoints(0)->set_token_file("/does/not/exist");
+  Connect(config);
+  const absl::Status status = gateway_->Handshake();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("token_file"));
+}
+
 TEST_F(GatewayTest, DropLeavesOutTheItemAndCountsIt) {
   ScriptedRewardServer server(
       SpoilFirst([](v1::ScoreResult& result) { result.set_score(kNan); }));
@@ -449,6 +562,29 @@ TEST_F(GatewayTest, NoItemsNeedNoCall) {
   ASSERT_TRUE(scores.ok()) << scores.status();
   EXPECT_TRUE(scores->empty());
   EXPECT_TRUE(server.requests().empty());
+}
+
+TEST(RoutingTest, DataSourceThatNoEndpointTakesIsRefusedAtStart) {
+  v1::RewardSection config = Config();
+  AddEndpoint("a", "127.0.0.1:1", config);
+  config.mutable_endpoints(0)->add_data_sources("math");
+  EXPECT_TRUE(CheckDataSources(config, {"math"}).ok());
+  const absl::Status status = CheckDataSources(config, {"code", "math"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'code'"));
+  AddEndpoint("b", "127.0.0.1:2", config);
+  EXPECT_TRUE(CheckDataSources(config, {"code", "math"}).ok());
+}
+
+TEST(GatewayCreateTest, RefusesToSendATokenOffTheMachine) {
+  const auto metrics = MetricRegistry::Create();
+  v1::RewardSection config = Config();
+  AddEndpoint("a", "dns:///rewards.example:1", config);
+  config.mutable_endpoints(0)->set_token_file("token");
+  const absl::Status status =
+      RewardGateway::Create({config, "run", ""}, metrics.get()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("token_file"));
 }
 
 TEST(GatewayCreateTest, RefusesAnUnresolvedConfiguration) {

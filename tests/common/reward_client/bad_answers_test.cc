@@ -1,0 +1,123 @@
+// 5,000 bad answers of over 200 shapes: none reaches an update, none is
+// replaced in silence, each is counted under its cause.
+#include "tests/common/reward_client/bad_answers.h"
+
+#include <atomic>
+
+#include "absl/strings/str_cat.h"
+#include "common/reward_client/gateway.h"
+#include "gtest/gtest.h"
+#include "tests/testing/scripted_reward_server.h"
+
+namespace operant {
+namespace {
+
+using testing::BadAnswer;
+using testing::ScriptedRewardServer;
+using Outcome = ItemScore::Outcome;
+
+constexpr int kItems = 8;
+constexpr int kBadAnswers = 5'000;
+
+std::vector<v1::ScoreItem> Items() {
+  std::vector<v1::ScoreItem> items(kItems);
+  for (int i = 0; i < kItems; ++i) {
+    items[i].set_id(absl::StrCat("item", i));
+    for (int token = 0; token < 4; ++token) {
+      items[i].add_response_token_ids(token);
+    }
+  }
+  return items;
+}
+
+class BadAnswersTest : public ::testing::Test {
+ protected:
+  BadAnswersTest()
+      : shapes_(testing::BadAnswers()),
+        server_([this](int, const v1::ScoreRequest&, v1::ScoreResponse& r) {
+          return shapes_[shape_].spoil(r);
+        }) {
+    v1::GetInfoResponse& info = server_.info();
+    info.set_has_score_range(true);
+    info.set_score_max(1);
+    info.add_component_names("part");
+    info.set_token_rewards(true);
+  }
+
+  // A gateway that asks once.
+  void Connect(const std::string& on_error) {
+    v1::RewardSection config;
+    config.set_batch_items(kItems);
+    config.set_on_error(on_error);
+    config.set_drop_limit(1);
+    config.set_max_abs_score(1e6);
+    config.set_unavailable_wait_ms(1);
+    v1::RewardEndpoint& endpoint = *config.add_endpoints();
+    endpoint.set_name("double");
+    endpoint.set_address(server_.address());
+    endpoint.set_weight(1);
+    endpoint.set_deadline_ms(5000);
+    gateway_ = *RewardGateway::Create({config, "run", ""}, metrics_.get());
+    ASSERT_TRUE(gateway_->Handshake().ok());
+  }
+
+  double Counted(AnswerOutcome cause) {
+    return metrics_
+        ->AddCounter("operant_reward_items_total",
+                     "Items by their final outcome, retries included.",
+                     {{"endpoint", "double"}, {"outcome", OutcomeLabel(cause)}})
+        .value();
+  }
+
+  const std::vector<BadAnswer> shapes_;
+  std::atomic<size_t> shape_ = 0;
+  ScriptedRewardServer server_;
+  const std::unique_ptr<MetricRegistry> metrics_ = MetricRegistry::Create();
+  std::unique_ptr<RewardGateway> gateway_;
+};
+
+TEST_F(BadAnswersTest, DropLeavesOutWhatIsBadAndCountsItsCause) {
+  ASSERT_GE(shapes_.size(), 200u);
+  Connect("drop");
+  for (int i = 0; i < kBadAnswers; ++i) {
+    shape_ = i % shapes_.size();
+    const BadAnswer& shape = shapes_[shape_];
+    const double before = Counted(shape.cause);
+    const auto scores = gateway_->Score(Items(), i, false);
+    ASSERT_TRUE(scores.ok()) << shape.name << ": " << scores.status();
+    for (int item = 0; item < kItems; ++item) {
+      const bool bad = shape.item < 0 || shape.item == item;
+      const ItemScore& score = (*scores)[item];
+      ASSERT_EQ(score.outcome, bad ? Outcome::kDropped : Outcome::kScored)
+          << shape.name << ", item " << item;
+      ASSERT_EQ(score.score, bad ? 0 : 0.5) << shape.name;
+      ASSERT_EQ(score.error.ok(), !bad) << shape.name;
+    }
+    ASSERT_EQ(Counted(shape.cause) - before, shape.item < 0 ? kItems : 1)
+        << shape.name << ", expected " << OutcomeLabel(shape.cause);
+  }
+}
+
+TEST_F(BadAnswersTest, FailStopsAtEachShape) {
+  Connect("fail");
+  for (shape_ = 0; shape_ < shapes_.size(); ++shape_) {
+    EXPECT_FALSE(gateway_->Score(Items(), 0, false).ok())
+        << shapes_[shape_].name;
+  }
+}
+
+TEST_F(BadAnswersTest, ValueReplacesAndSaysSo) {
+  Connect("value:-1");
+  for (shape_ = 0; shape_ < shapes_.size(); ++shape_) {
+    const auto scores = gateway_->Score(Items(), 0, false);
+    ASSERT_TRUE(scores.ok()) << scores.status();
+    const int bad = shapes_[shape_].item < 0 ? 0 : shapes_[shape_].item;
+    EXPECT_EQ((*scores)[bad].outcome, Outcome::kReplaced)
+        << shapes_[shape_].name;
+    EXPECT_EQ((*scores)[bad].score, -1);
+    EXPECT_FALSE((*scores)[bad].error.ok());
+  }
+}
+
+}  // namespace
+}  // namespace operant
