@@ -17,6 +17,7 @@
 #include "common/base/status_macros.h"
 #include "common/run/process_stats.h"
 #include "common/run/process_table.h"
+#include "common/run/reward_command.h"
 #include "common/run/run_directory.h"
 #include "common/run/supervisor.h"
 #include "common/run/thread_plan.h"
@@ -71,6 +72,7 @@ class LocalTraining {
 
  private:
   absl::Status StartAll();
+  absl::Status StartRewardCommands();
   absl::Status StartAndWait(const ProcessSpec& spec, absl::Duration timeout);
   absl::Status Start(const ProcessSpec& spec);
   ExitCode Watch();
@@ -117,12 +119,40 @@ absl::Status LocalTraining::StartAll() {
     // Started again, it serves where the learner looks for it.
     specs_[kReward] = RewardSpec(table_.announcement(kReward).address);
   }
+  RETURN_IF_ERROR(StartRewardCommands());
   RETURN_IF_ERROR(StartAndWait(LearnerSpec(), kLearnerStart));
   for (uint32_t i = 0; i < options_.config.rollout().workers(); ++i) {
     RETURN_IF_ERROR(Start(RolloutSpec(i)));
   }
   return WriteFileAtomically(JoinPath(run_->path(), "processes.json"),
                              table_.ToJson());
+}
+
+// Servers of the user's. One that does not come up is a fault of the
+// configuration.
+absl::Status LocalTraining::StartRewardCommands() {
+  const v1::RewardSection& reward = options_.config.reward();
+  for (int i = 0; i < reward.endpoints_size(); ++i) {
+    const v1::RewardEndpoint& endpoint = reward.endpoints(i);
+    if (endpoint.command().empty()) continue;
+    const std::string role = absl::StrCat(kReward, "-", i);
+    absl::Status started =
+        Start(RewardCommandSpec(endpoint, role, run_->log_path(role)));
+    if (started.ok()) {
+      started = supervisor_.WaitReady(
+          role, [&] { return IsListening(endpoint.address()); }, kRewardStart);
+    }
+    if (absl::IsCancelled(started)) return started;
+    if (!started.ok()) {
+      return WithExitCode(
+          absl::FailedPreconditionError(absl::StrCat(
+              "reward.endpoints[", i, "].command does not serve at ",
+              endpoint.address(), ": ", started.message())),
+          ExitCode::kConfig);
+    }
+    table_.Serving(role, {endpoint.address(), ""});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status LocalTraining::Start(const ProcessSpec& spec) {
@@ -257,6 +287,7 @@ absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options) {
       RunDirectory::Open(filled.config.run().root(), filled.config.run().name(),
                          filled.resume ? RunDirectory::Mode::kResume
                                        : RunDirectory::Mode::kFresh));
+  RETURN_IF_ERROR(AssignRewardAddresses(*filled.config.mutable_reward()));
   RETURN_IF_ERROR(run->WriteConfig(filled.config));
   return LocalTraining(filled, std::move(run)).Run();
 }

@@ -1,6 +1,7 @@
 // `operant train`: a whole run on this machine, as real processes on loopback.
 //
-//   lock the run directory -> reward server -> learner -> rollout workers
+//   lock the run directory -> reward servers (the built-in one, or the user's
+//     commands) -> learner -> rollout workers
 //     -> (the learner ends | SIGINT or SIGTERM, passed on to the learner)
 //     -> stop the others -> processes.json, result.json
 //

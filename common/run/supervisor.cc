@@ -53,14 +53,27 @@ absl::Status Supervisor::Start(const ProcessSpec& spec) {
 absl::StatusOr<Announcement> Supervisor::WaitServing(
     const std::string& role, const std::string& announce_path,
     absl::Duration timeout) {
+  absl::StatusOr<Announcement> said;
+  RETURN_IF_ERROR(WaitReady(
+      role,
+      [&] {
+        said = ReadAnnouncement(announce_path);
+        return !absl::IsNotFound(said.status());
+      },
+      timeout));
+  return said;
+}
+
+absl::Status Supervisor::WaitReady(const std::string& role,
+                                   const std::function<bool()>& is_ready,
+                                   absl::Duration timeout) {
   ChildProcess* child = Find(role);
   if (child == nullptr) {
     return absl::NotFoundError(absl::StrCat("no process has role=", role));
   }
   const absl::Time deadline = absl::Now() + timeout;
   while (absl::Now() < deadline) {
-    auto announcement = ReadAnnouncement(announce_path);
-    if (!absl::IsNotFound(announcement.status())) return announcement;
+    if (is_ready()) return absl::OkStatus();
     if (const auto exit = child->TryReap()) {
       return DiedWhileStarting(*exit, child->spec().log_path);
     }

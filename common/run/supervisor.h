@@ -3,6 +3,7 @@
 #ifndef OPERANT_COMMON_RUN_SUPERVISOR_H_
 #define OPERANT_COMMON_RUN_SUPERVISOR_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,12 @@ class Supervisor {
   absl::StatusOr<Announcement> WaitServing(const std::string& role,
                                            const std::string& announce_path,
                                            absl::Duration timeout);
+
+  // Waits until `is_ready` says so, asked every now and then; else as
+  // WaitServing.
+  absl::Status WaitReady(const std::string& role,
+                         const std::function<bool()>& is_ready,
+                         absl::Duration timeout);
 
   // Returns the next process that ended, and forgets it; or nothing, at
   // `deadline` or when SIGINT or SIGTERM came meanwhile.

@@ -87,6 +87,48 @@ TEST_F(LocalTrainingTest, StartsNoScorerWhenEndpointsAreGiven) {
   EXPECT_EQ(Args("learner").find("reward.endpoints"), std::string::npos);
 }
 
+// Listens at OPERANT_REWARD_ADDRESS, and leaves word of its argument.
+std::string Listener(const std::string& arguments_path) {
+  return "import os, socket, sys, time\n"
+         "host, port = os.environ['OPERANT_REWARD_ADDRESS'].split(':')\n"
+         "open('" +
+         arguments_path +
+         "', 'w').write(sys.argv[1])\n"
+         "server = socket.create_server((host, int(port)))\n"
+         "time.sleep(60)\n";
+}
+
+TEST_F(LocalTrainingTest, StartsAUsersRewardServerAndTellsTheLearnerWhere) {
+  WriteProgram("exit 0", "exec sleep 60");
+  const std::string server = root_.File("server.py");
+  std::ofstream(server) << Listener(root_.File("command.args"));
+  LocalTrainingOptions options = Options();
+  v1::RewardEndpoint& endpoint =
+      *options.config.mutable_reward()->add_endpoints();
+  for (const char* part : {"python3", server.c_str(), "at {address}"})
+    endpoint.add_command(part);
+  const auto code = TrainLocally(options);
+  ASSERT_TRUE(code.ok()) << code.status();
+  const std::string args = ReadFile(root_.File("command.args")).value_or("");
+  const std::string address = args.substr(args.find(' ') + 1);
+  EXPECT_EQ(args.find("at 127.0.0.1:"), 0u) << args;
+  EXPECT_NE(ReadFile(root_.File("r/config.yaml")).value_or("").find(address),
+            std::string::npos);
+  EXPECT_EQ(Processes()["reward-0"]["address"], address);
+}
+
+TEST_F(LocalTrainingTest, RefusesARewardCommandThatExitsAtOnce) {
+  WriteProgram("exit 0", "exec sleep 60");
+  LocalTrainingOptions options = Options();
+  options.config.mutable_reward()->add_endpoints()->add_command("/bin/false");
+  const absl::Status status = TrainLocally(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ExitCodeFor(status), ExitCode::kConfig);
+  EXPECT_NE(status.message().find("reward.endpoints[0].command"),
+            std::string::npos);
+  EXPECT_FALSE(FileExists(root_.File("learner.args")));
+}
+
 TEST_F(LocalTrainingTest, RefusesAUsedRunDirectory) {
   WriteProgram("exit 0", "exit 0");
   ASSERT_TRUE(MakeDirectories(root_.File("r/checkpoints/step_1")).ok());
