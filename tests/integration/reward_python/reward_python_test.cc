@@ -1,5 +1,5 @@
-// Anyone's server, in another language, is as good as ours: the example's
-// Python process scores through the gateway.
+// Anyone's server, in another language, is as good as ours: the examples'
+// processes score through the gateway and keep the contract.
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/base/file_io.h"
+#include "common/reward_client/conformance.h"
 #include "common/reward_client/gateway.h"
 #include "gtest/gtest.h"
 
@@ -112,24 +113,36 @@ v1::ScoreItem Item(const std::string& id, const std::string& response) {
   return item;
 }
 
-TEST(RewardPythonTest, ExampleServerScoresThroughTheGateway) {
-  const std::string python = FindPython();
-  if (python.empty()) {
-    GTEST_SKIP() << "NOT CHECKED: no Python with grpc; install Debian's "
-                    "python3-grpcio and python3-protobuf";
+// The example server as a process; its address, or "" after a test failure.
+class RewardPythonTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string python = FindPython();
+    if (python.empty()) {
+      GTEST_SKIP() << "NOT CHECKED: no Python with grpc; install Debian's "
+                      "python3-grpcio and python3-protobuf";
+    }
+    setenv("PYTHONPATH", OPERANT_PYTHON_SDK, /*overwrite=*/1);
+    setenv("PYTHONDONTWRITEBYTECODE", "1", /*overwrite=*/1);
+    const std::string output = JoinPath(
+        testing::TempDir(), absl::StrCat("reward_python_", getpid(), ".txt"));
+    server_ = std::make_unique<Child>(
+        std::vector<std::string>{python, OPERANT_EXAMPLE_SERVER, "127.0.0.1:0"},
+        output);
+    const std::string port = AwaitPort(output);
+    unlink(output.c_str());
+    ASSERT_NE(port, "") << "the example server did not start";
+    address_ = absl::StrCat("127.0.0.1:", port);
   }
-  setenv("PYTHONPATH", OPERANT_PYTHON_SDK, /*overwrite=*/1);
-  setenv("PYTHONDONTWRITEBYTECODE", "1", /*overwrite=*/1);
-  const std::string output = JoinPath(
-      testing::TempDir(), absl::StrCat("reward_python_", getpid(), ".txt"));
-  const Child server({python, OPERANT_EXAMPLE_SERVER, "127.0.0.1:0"}, output);
-  const std::string port = AwaitPort(output);
-  unlink(output.c_str());
-  ASSERT_NE(port, "") << "the example server did not start";
 
+  std::unique_ptr<Child> server_;
+  std::string address_;
+};
+
+TEST_F(RewardPythonTest, ExampleServerScoresThroughTheGateway) {
   const auto metrics = MetricRegistry::Create();
-  const auto gateway = RewardGateway::Create(
-      {ConfigFor(absl::StrCat("127.0.0.1:", port)), "run", ""}, metrics.get());
+  const auto gateway =
+      RewardGateway::Create({ConfigFor(address_), "run", ""}, metrics.get());
   ASSERT_TRUE(gateway.ok()) << gateway.status();
   const absl::Status greeted = (*gateway)->Handshake();
   ASSERT_TRUE(greeted.ok()) << greeted;
@@ -146,6 +159,36 @@ TEST(RewardPythonTest, ExampleServerScoresThroughTheGateway) {
     EXPECT_EQ((*scores)[i].components.at("answered"), answered[i]);
     EXPECT_EQ((*scores)[i].server, "python math/1");
   }
+}
+
+// Every check passes, or does not apply, and the load is answered.
+void ExpectKeepsTheContract(const std::string& address) {
+  ConformanceOptions options;
+  options.address = address;
+  options.load_time = absl::Milliseconds(50);
+  const auto report = CheckConformance(options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  for (const ConformanceCheck& check : report->checks) {
+    EXPECT_NE(check.verdict, ConformanceCheck::Verdict::kFail)
+        << check.name << ": " << check.detail;
+  }
+  ASSERT_EQ(report->load.size(), 4);
+  EXPECT_GT(report->load[2].items_per_second, 0);
+  EXPECT_EQ(report->load[2].failed_calls, 0);
+}
+
+TEST_F(RewardPythonTest, ExampleServerKeepsTheContract) {
+  ExpectKeepsTheContract(address_);
+}
+
+TEST(RewardCppTest, ExampleServerKeepsTheContract) {
+  const std::string output = JoinPath(
+      testing::TempDir(), absl::StrCat("reward_cpp_", getpid(), ".txt"));
+  const Child server({OPERANT_CPP_SERVER, "127.0.0.1:0"}, output);
+  const std::string port = AwaitPort(output);
+  unlink(output.c_str());
+  ASSERT_NE(port, "") << "the example server did not start";
+  ExpectKeepsTheContract(absl::StrCat("127.0.0.1:", port));
 }
 
 }  // namespace
