@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/config_flags.h"
+#include "cli/reward_check.h"
 #include "cli/serving_flags.h"
 #include "cli/verbs.h"
 #include "common/base/shutdown.h"
@@ -42,8 +43,11 @@ void AddRewardVerb(CLI::App& app, Action& action) {
   AddConfigFlags(*verb, flags->config);
   AddServingFlags(*verb, flags->serving);
   verb->footer(kFooter);
-  verb->callback(
-      [flags, &action] { action = [flags] { return Serve(*flags); }; });
+  verb->callback([flags, verb, &action] {
+    if (!verb->get_subcommands().empty()) return;  // check has its own
+    action = [flags] { return Serve(*flags); };
+  });
+  AddRewardCheckVerb(*verb, action);
 }
 
 }  // namespace operant::cli
