@@ -23,6 +23,9 @@ BatchSource::BatchSource(const Options& options, const Parts& parts,
                          uint64_t published)
     : options_(options),
       parts_(parts),
+      buffer_(parts.metrics, (options.staleness + 1) *
+                                 options.prompts_per_step *
+                                 options.samples_per_prompt),
       gate_(options.staleness, published),
       published_(published),
       // A finished batch waits at most for the step that is being trained: the
@@ -44,7 +47,13 @@ void BatchSource::Published(uint64_t version) {
 
 absl::StatusOr<ScoredBatch> BatchSource::Next() {
   while (ShutdownRequested() == StopSignal::kNone) {
-    if (auto batch = queue_.Pop(absl::Now() + kTick)) return *std::move(batch);
+    auto batch = queue_.Pop(absl::Now() + kTick);
+    if (!batch.has_value()) continue;
+    if (batch->ok()) {
+      buffer_.Taken((*batch)->trajectories.size(),
+                    absl::Now() - (*batch)->began);
+    }
+    return *std::move(batch);
   }
   return absl::CancelledError("stopped by a signal");
 }
@@ -65,8 +74,14 @@ absl::StatusOr<ScoredBatch> BatchSource::Make(uint64_t step, uint64_t cursor) {
   ScoredBatch batch;
   batch.step = step;
   batch.next_cursor = cursor + options_.prompts_per_step;
+  batch.began = absl::Now();
+  const size_t responses =
+      size_t{1} * options_.prompts_per_step * options_.samples_per_prompt;
+  buffer_.Leased(responses);
   RETURN_IF_ERROR(Generate(batch, cursor));
+  buffer_.Generated(responses);
   RETURN_IF_ERROR(Score(batch));
+  buffer_.Scored(responses);
   return batch;
 }
 

@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/bounded_queue.h"
 #include "common/reward_client/gateway.h"
 #include "common/text/prompt_dataset.h"
 #include "common/text/tokenizer.h"
+#include "learner/buffer_metrics.h"
 #include "learner/prompt_source.h"
 #include "learner/rollout_client.h"
 #include "learner/staleness_gate.h"
@@ -32,6 +34,7 @@ struct ScoredBatch {
   std::vector<const PromptRow*> rows;
   std::vector<std::string> responses;  // decoded, valid UTF-8
   std::vector<ItemScore> scores;
+  absl::Time began;  // when its first sample was asked for
   double generate_seconds = 0;
   double score_seconds = 0;
 };
@@ -56,7 +59,8 @@ class BatchSource {
     RolloutClient* rollouts;
     RewardGateway* rewards;
     const Tokenizer* tokenizer;
-    Ledger* ledger;  // null: nothing is written down
+    Ledger* ledger = nullptr;  // null: nothing is written down
+    MetricRegistry* metrics = nullptr;  // operant_buffer_*; null: nobody looks
   };
 
   // Starts the thread. `published` is the version that workers have now.
@@ -78,6 +82,7 @@ class BatchSource {
 
   const Options options_;
   const Parts parts_;
+  BufferMetrics buffer_;
   StalenessGate gate_;
   std::atomic<uint64_t> published_;
   std::atomic<bool> stopping_{false};

@@ -1,5 +1,7 @@
 #include "learner/coordinator.h"
 
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -9,6 +11,7 @@
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
 #include "common/base/monotonic_clock.h"
+#include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
 #include "common/nn/weight_rpc.h"
 #include "operant/v1/coordinator.grpc.pb.h"
@@ -19,6 +22,7 @@ namespace {
 constexpr uint32_t kProtocolVersion = 1;
 // Versions whose digest is remembered: more than any staleness bound.
 constexpr size_t kPublishedKept = 128;
+constexpr const char* kWorkerRole = "rollout";
 
 class CoordinatorImpl;
 
@@ -114,6 +118,7 @@ class CoordinatorImpl final : public Coordinator {
                         v1::RegisterResponse& response) {
     RETURN_IF_ERROR(CheckCompatible(request));
     absl::MutexLock lock(&mu_);
+    CountRestart(request.worker_id());
     ASSIGN_OR_RETURN(
         const uint64_t epoch,
         membership_.Register(
@@ -228,11 +233,46 @@ class CoordinatorImpl final : public Coordinator {
          {WorkerState::kJoining, WorkerState::kReady, WorkerState::kStale,
           WorkerState::kDraining, WorkerState::kLost}) {
       metrics_
-          ->AddGauge("operant_coordinator_workers",
-                     "Registered workers by state",
-                     {{"role", "rollout"}, {"state", WorkerStateName(state)}})
+          ->Get(metric::kCoordinatorWorkers,
+                {kWorkerRole, WorkerStateName(state)})
           .Set(membership_.Count(state));
     }
+    ReportWorkers();
+  }
+
+  // One sample for each live worker; those of lost ones and leavers go.
+  void ReportWorkers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    std::set<std::string> present;
+    for (const Worker& worker : membership_.workers()) {
+      if (worker.state == WorkerState::kLost) continue;
+      present.insert(worker.id);
+      metrics_
+          ->Get(metric::kCoordinatorWorkerLastHeartbeatTimestampSeconds,
+                {kWorkerRole, worker.id})
+          .Set(UnixSeconds(worker.last_heartbeat));
+      if (!worker.has_weights) continue;
+      metrics_->Get(metric::kCoordinatorWorkerServingVersion, {worker.id})
+          .Set(static_cast<double>(worker.policy_version));
+    }
+    for (const std::string& id : reported_) {
+      if (present.contains(id)) continue;
+      metrics_->Remove(metric::kCoordinatorWorkerLastHeartbeatTimestampSeconds,
+                       {kWorkerRole, id});
+      metrics_->Remove(metric::kCoordinatorWorkerServingVersion, {id});
+    }
+    reported_ = std::move(present);
+  }
+
+  // Called before the registration replaces what is known of the worker.
+  void CountRestart(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (seen_.insert(id).second) return;
+    const char* was = "left";
+    for (const Worker& worker : membership_.workers()) {
+      if (worker.id != id) continue;
+      was = worker.state == WorkerState::kLost ? "lost" : "replaced";
+    }
+    metrics_->Get(metric::kCoordinatorWorkerRestartsTotal, {kWorkerRole, was})
+        .Increment();
   }
 
   const Options options_;
@@ -242,6 +282,8 @@ class CoordinatorImpl final : public Coordinator {
   std::shared_ptr<const SealedWeights> published_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, std::string> digests_ ABSL_GUARDED_BY(mu_);
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  std::set<std::string> reported_ ABSL_GUARDED_BY(mu_);  // with samples
+  std::set<std::string> seen_ ABSL_GUARDED_BY(mu_);      // ever registered
   CoordinatorServiceImpl service_;
   WeightSource source_;
 };

@@ -13,12 +13,14 @@
 #include "common/base/health.h"
 #include "common/base/http_server.h"
 #include "common/base/log.h"
-#include "common/base/metrics.h"
+#include "common/base/metric_families.h"
+#include "common/base/metric_registration.h"
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
 #include "common/run/announcement.h"
 #include "common/run/run_directory.h"
+#include "common/run/scrape_targets.h"
 #include "learner/batch_source.h"
 #include "learner/checkpoint_store.h"
 #include "learner/closing_report.h"
@@ -27,6 +29,7 @@
 #include "learner/evaluation.h"
 #include "learner/learner_inputs.h"
 #include "learner/ledger.h"
+#include "learner/learner_metrics.h"
 #include "learner/policy_trainer.h"
 #include "learner/rollout_client.h"
 #include "learner/run_recorder.h"
@@ -42,6 +45,13 @@ namespace {
 constexpr absl::Duration kProgressLimit = absl::Minutes(20);
 // How long workers get to see that the run is over.
 constexpr absl::Duration kFarewell = absl::Milliseconds(1500);
+
+// One evaluation on the held-out prompts.
+struct HeldOut {
+  std::vector<EvaluatedResponse> responses;
+  EvaluationSummary summary;
+  double seconds = 0;
+};
 
 // The process's parts, made in the order of their dependence and destroyed in
 // the reverse.
@@ -76,10 +86,12 @@ class LearnerSession {
   absl::Status Train();
   absl::Status Finish();
 
-  absl::StatusOr<std::vector<EvaluatedResponse>> Evaluate(uint64_t version,
-                                                          uint32_t samples);
+  absl::StatusOr<HeldOut> Evaluate(uint64_t version, uint32_t samples);
   absl::Status WriteCheckpointFiles(const TrainerState& state,
                                     const std::string& folder);
+  // What /sd tells a Prometheus that follows this learner: the workers that
+  // registered, wherever they run.
+  std::string Targets() const;
   std::string RunId() const { return config_.run().name(); }
 
   const LearnerOptions& options_;
@@ -87,10 +99,11 @@ class LearnerSession {
 
   LearnerInputs inputs_;
   std::unique_ptr<RunDirectory> directory_;
-  std::unique_ptr<MetricRegistry> metrics_ = MetricRegistry::Create();
+  std::unique_ptr<MetricRegistry> metrics_ =
+      CreateMetricsFor(MetricRole::kLearner);
   Health health_;
-  std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<HttpServer> http_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<Ledger> ledger_;  // outlives what appends to it
   std::unique_ptr<StepJournal> journal_;
@@ -106,6 +119,7 @@ class LearnerSession {
 };
 
 absl::Status LearnerSession::OpenRun() {
+  ExportRun(config_, absl::Now(), metrics_.get());
   ASSIGN_OR_RETURN(inputs_, LoadLearnerInputs(config_));
   ASSIGN_OR_RETURN(
       directory_,
@@ -118,8 +132,6 @@ absl::Status LearnerSession::OpenRun() {
 }
 
 absl::Status LearnerSession::Serve() {
-  ASSIGN_OR_RETURN(http_,
-                   HttpServer::Create(options_.http, metrics_.get(), &health_));
   const v1::RolloutSection& rollout = config_.rollout();
   coordinator_ = Coordinator::Create(
       {.run_id = RunId(),
@@ -133,9 +145,15 @@ absl::Status LearnerSession::Serve() {
                   .heartbeat_timeout =
                       absl::Milliseconds(rollout.heartbeat_timeout_ms())}},
       metrics_.get());
+  ASSIGN_OR_RETURN(
+      http_, HttpServer::Create(options_.http,
+                                {.metrics = metrics_.get(),
+                                 .health = &health_,
+                                 .targets = [this] { return Targets(); }}));
   ASSIGN_OR_RETURN(server_,
                    RpcServer::Create({.address = options_.listen,
-                                      .services = coordinator_->services()}));
+                                      .services = coordinator_->services(),
+                                      .metrics = metrics_.get()}));
   RETURN_IF_ERROR(WriteAnnouncement(
       options_.announce_path,
       {.address = server_->address(), .metrics = http_->address()}));
@@ -143,6 +161,13 @@ absl::Status LearnerSession::Serve() {
   LogInfo("learner serving",
           {{"address", server_->address()}, {"metrics", http_->address()}});
   return absl::OkStatus();
+}
+
+std::string LearnerSession::Targets() const {
+  std::vector<ScrapeTarget> targets;
+  for (const Worker& worker : coordinator_->workers())
+    targets.push_back({worker.metrics_address, "rollout", worker.id});
+  return ScrapeTargetsJson(RunId(), targets);
 }
 
 absl::Status LearnerSession::ConnectRewards() {
@@ -236,15 +261,23 @@ absl::Status LearnerSession::PublishStart() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<EvaluatedResponse>> LearnerSession::Evaluate(
-    uint64_t version, uint32_t samples) {
-  return evaluator_->Run(
-      {.run_id = RunId(),
-       .seed = config_.eval().seed(),
-       .samples = static_cast<int>(samples),
-       .sampling = inputs_.eval_sampling,
-       .vocab_size = static_cast<int32_t>(inputs_.reference.config.vocab_size),
-       .policy_version = version});
+absl::StatusOr<HeldOut> LearnerSession::Evaluate(uint64_t version,
+                                                 uint32_t samples) {
+  const absl::Time start = absl::Now();
+  HeldOut result;
+  ASSIGN_OR_RETURN(result.responses,
+                   evaluator_->Run({.run_id = RunId(),
+                                    .seed = config_.eval().seed(),
+                                    .samples = static_cast<int>(samples),
+                                    .sampling = inputs_.eval_sampling,
+                                    .vocab_size = static_cast<int32_t>(
+                                        inputs_.reference.config.vocab_size),
+                                    .policy_version = version}));
+  result.summary = Summarize(result.responses, inputs_.training_responses);
+  const absl::Duration took = absl::Now() - start;
+  result.seconds = absl::ToDoubleSeconds(took);
+  ExportEvaluation(result.summary, took, metrics_.get());
+  return result;
 }
 
 // The start weights, once per run: a resumed run finds them in its directory.
@@ -255,12 +288,9 @@ absl::Status LearnerSession::EvaluateRaw() {
                                             inputs_.real_rows, rewards_.get()));
     RETURN_IF_ERROR(report_->AddDetectorCheck(rate));
   }
-  const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(const auto responses,
+  ASSIGN_OR_RETURN(const HeldOut raw,
                    Evaluate(/*version=*/0, config_.eval().final_samples()));
-  return report_->AddRaw(responses,
-                         Summarize(responses, inputs_.training_responses),
-                         absl::ToDoubleSeconds(absl::Now() - start));
+  return report_->AddRaw(raw.responses, raw.summary, raw.seconds);
 }
 
 absl::Status LearnerSession::Train() {
@@ -281,7 +311,8 @@ absl::Status LearnerSession::Train() {
        .rollouts = rollouts_.get(),
        .rewards = rewards_.get(),
        .tokenizer = inputs_.tokenizer.get(),
-       .ledger = ledger_.get()},
+       .ledger = ledger_.get(),
+       .metrics = metrics_.get()},
       /*published=*/state_.step);
   TrainLoop::Parts parts{.source = &source,
                          .trainer = trainer_.get(),
@@ -297,9 +328,9 @@ absl::Status LearnerSession::Train() {
   if (!inputs_.eval_prompts.empty()) {
     parts.evaluate =
         [this](uint64_t version) -> absl::StatusOr<EvaluationSummary> {
-      ASSIGN_OR_RETURN(const auto responses,
+      ASSIGN_OR_RETURN(const HeldOut held_out,
                        Evaluate(version, config_.eval().samples()));
-      return Summarize(responses, inputs_.training_responses);
+      return held_out.summary;
     };
   }
   TrainLoop loop(config_, parts, state_);
@@ -320,18 +351,17 @@ absl::Status LearnerSession::WriteCheckpointFiles(const TrainerState& state,
 }
 
 absl::Status LearnerSession::Finish() {
+  metrics_->Get(metric::kLearnerFinished).Set(1);
   RETURN_IF_ERROR(
       SaveHfModel(directory_->model_path(), inputs_.reference.config,
                   inputs_.reference.config_json, *trainer_->Weights(),
                   WeightType::kF32, config_.model().path()));
   RETURN_IF_ERROR(report_->AddTraining(state_));
   if (inputs_.eval_prompts.empty()) return report_->Print();
-  const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(const auto responses,
+  ASSIGN_OR_RETURN(const HeldOut trained,
                    Evaluate(state_.step, config_.eval().final_samples()));
-  RETURN_IF_ERROR(report_->AddTrained(
-      responses, Summarize(responses, inputs_.training_responses),
-      absl::ToDoubleSeconds(absl::Now() - start)));
+  RETURN_IF_ERROR(
+      report_->AddTrained(trained.responses, trained.summary, trained.seconds));
   return report_->Print();
 }
 

@@ -109,6 +109,7 @@ class Updater {
     if (!std::isfinite(sums[kTotalLoss])) {
       learner_.optimizer->ZeroGradients();
       ++stats_.skipped_steps;
+      ++stats_.non_finite_losses;
       return absl::OkStatus();
     }
     RETURN_IF_ERROR(CheckInitialRatio(figures));

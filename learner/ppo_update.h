@@ -34,8 +34,9 @@ struct UpdateOptions {
 // Means over the optimiser steps, as seen by the passes before each of them.
 struct UpdateStats {
   int64_t optimizer_steps = 0;
-  int64_t skipped_steps = 0;   // loss or gradient not finite: nothing changed
-  int64_t kept_responses = 0;  // trained on (ppo.train_fraction)
+  int64_t skipped_steps = 0;  // loss or gradient not finite: nothing changed
+  int64_t non_finite_losses = 0;  // of the skipped steps; else the gradient
+  int64_t kept_responses = 0;     // trained on (ppo.train_fraction)
   int64_t microbatches = 0;
 
   double policy_loss = 0;

@@ -11,6 +11,7 @@
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
 #include "common/base/monotonic_clock.h"
+#include "common/base/metric_families.h"
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
@@ -101,14 +102,9 @@ class RolloutClientImpl final : public RolloutClient {
                     MetricRegistry* metrics)
       : options_(options),
         coordinator_(coordinator),
-        reissued_(metrics->AddCounter(
-            "operant_learner_reissued_samples_total",
-            "Samples given to another worker after a call ended without them "
-            "(refused trajectories included)")),
-        conflicts_(metrics->AddCounter(
-            "operant_learner_conflicting_samples_total",
-            "Responses that differ from the one already accepted under their "
-            "id: two workers do not sample alike")) {}
+        metrics_(metrics),
+        reissued_(metrics->Get(metric::kLearnerReissuedSamplesTotal)),
+        conflicts_(metrics->Get(metric::kLearnerConflictingSamplesTotal)) {}
 
   absl::StatusOr<std::vector<v1::Trajectory>> Generate(
       const GenerationPlan& plan) override;
@@ -116,12 +112,13 @@ class RolloutClientImpl final : public RolloutClient {
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
     absl::MutexLock lock(&mu_);
     auto& channel = channels_[address];
-    if (channel == nullptr) channel = MakeChannel(address);
+    if (channel == nullptr) channel = MakeChannel(address, metrics_);
     return channel;
   }
 
   const Options options_;
   Coordinator* const coordinator_;
+  MetricRegistry* const metrics_;
   Counter& reissued_;
   Counter& conflicts_;
 

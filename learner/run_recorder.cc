@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/file_io.h"
+#include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
 #include "common/run/console_table.h"
 #include "common/run/jsonl_writer.h"
@@ -104,6 +108,21 @@ void PrintSamples(const ScoredBatch& batch) {
   }
 }
 
+// Bytes of the files below `folder`; what cannot be read counts nothing.
+double TreeBytes(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  uintmax_t bytes = 0;
+  for (fs::recursive_directory_iterator it(folder, error), end;
+       !error && it != end; it.increment(error)) {
+    std::error_code unreadable;
+    if (!it->is_regular_file(unreadable)) continue;
+    const uintmax_t size = it->file_size(unreadable);
+    if (!unreadable) bytes += size;
+  }
+  return static_cast<double>(bytes);
+}
+
 template <typename T>
 json ArrayOf(std::span<const T> values) {
   return json(std::vector<T>(values.begin(), values.end()));
@@ -149,7 +168,7 @@ class RunRecorderImpl final : public RunRecorder {
 
   absl::Status Record(const StepReport& report, const ScoredBatch& batch,
                       const Experience* experience) override {
-    ExportStep(report, config_, metrics_);
+    ExportStep(report, batch, config_, metrics_);
     responses_ = report.responses;
     RETURN_IF_ERROR(rows_->Append(ToJsonRow(report)));
     std::fputs(table_.Row(Cells(report, config_)).c_str(), stdout);
@@ -170,15 +189,6 @@ class RunRecorderImpl final : public RunRecorder {
         100 * s.rate, 100 * s.low, 100 * s.high,
         static_cast<long long>(s.responses), s.kl_per_response);
     std::fflush(stdout);
-    metrics_
-        ->AddGauge("operant_eval_score_mean",
-                   "Mean score of the last held-out evaluation",
-                   {{"dataset", "eval_prompts"}})
-        .Set(s.mean_score);
-    metrics_
-        ->AddGauge("operant_eval_haywire_ratio",
-                   "Share of held-out responses with a fault")
-        .Set(s.rate);
     return rows_->Append(json{
         {"step", step},
         {"responses", responses_},
@@ -188,6 +198,12 @@ class RunRecorderImpl final : public RunRecorder {
         {"eval_score_mean", s.mean_score},
         {"eval_kl_per_response",
          s.kl_per_response}}.dump());
+  }
+
+  void RecordCheckpoint(const absl::Status& written, const std::string& path,
+                        absl::Duration took) override {
+    if (written.ok()) return ExportCheckpoint(TreeBytes(path), took, metrics_);
+    metrics_->Get(metric::kCheckpointFailuresTotal).Increment();
   }
 
  private:

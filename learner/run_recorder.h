@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/metrics.h"
 #include "common/run/run_directory.h"
 #include "learner/batch_source.h"
@@ -35,6 +36,10 @@ class RunRecorder {
                               const Experience* experience) = 0;
   virtual absl::Status RecordEvaluation(uint64_t step,
                                         const EvaluationSummary& summary) = 0;
+  // How writing the checkpoint at `path` ended.
+  virtual void RecordCheckpoint(const absl::Status& written,
+                                const std::string& path,
+                                absl::Duration took) = 0;
 };
 
 }  // namespace operant::learner

@@ -25,6 +25,13 @@ struct StageSeconds {
   double total = 0;
 };
 
+// Why a whole step was not trained on.
+enum class StepSkip {
+  kNone,
+  kNonFinite,  // a figure of its experience is not finite
+  kEmpty,      // no response could be trained on
+};
+
 struct StepReport {
   uint64_t step = 0;       // counted from 1: the steps taken so far
   uint64_t responses = 0;  // sampled for training so far
@@ -32,6 +39,7 @@ struct StepReport {
   double train_seconds = 0;    // so far
   int64_t step_responses = 0;  // of this step
   int64_t step_tokens = 0;
+  StepSkip skip = StepSkip::kNone;
   double haywire = 0;  // share of this step's responses with a fault
   double kl_coefficient = 0;
   double learning_rate_scale = 0;

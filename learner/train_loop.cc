@@ -53,6 +53,11 @@ double HaywireShare(const ScoredBatch& batch) {
          static_cast<double>(batch.trajectories.size());
 }
 
+StepSkip SkipOf(const absl::Status& built) {
+  if (built.ok()) return StepSkip::kNone;
+  return absl::IsOutOfRange(built) ? StepSkip::kNonFinite : StepSkip::kEmpty;
+}
+
 absl::Status Diverged(const std::string& what) {
   return WithExitCode(
       absl::OutOfRangeError(absl::StrCat(
@@ -103,6 +108,7 @@ absl::Status TrainLoop::Step() {
   const absl::StatusOr<BuiltExperience> built =
       parts_.trainer->Build(batch, kl_.coefficient());
   report.seconds.experience = lap.Lap();
+  report.skip = SkipOf(built.status());
 
   report.learning_rate_scale =
       LearningRateScale(config_.ppo(), state_.step, Progress());
@@ -168,7 +174,7 @@ absl::StatusOr<UpdateStats> TrainLoop::UpdateUnlessNotFinite(
 
 absl::Status TrainLoop::AfterStep(const StepReport& report) {
   const uint32_t every = config_.checkpoint().every_steps();
-  if (every > 0 && state_.step % every == 0) RETURN_IF_ERROR(Save());
+  if (every > 0 && state_.step % every == 0) RETURN_IF_ERROR(SaveIfRoom());
   RETURN_IF_ERROR(EvaluateIfDue());
   RETURN_IF_ERROR(CheckLimits(report));
   if (ShutdownRequested() != StopSignal::kNone)
@@ -218,14 +224,28 @@ absl::Status TrainLoop::CheckLimits(const StepReport& report) {
 
 absl::Status TrainLoop::Save() {
   if (saved_step_ == state_.step) return absl::OkStatus();
-  RETURN_IF_ERROR(
+  const absl::Time start = absl::Now();
+  const absl::Status written =
       parts_.checkpoints->Write(state_.step, [this](const std::string& folder) {
         return parts_.write_checkpoint(state_, folder);
-      }));
+      });
+  parts_.recorder->RecordCheckpoint(
+      written, parts_.checkpoints->PathOf(state_.step), absl::Now() - start);
+  RETURN_IF_ERROR(written);
   saved_step_ = state_.step;
   RETURN_IF_ERROR(parts_.journal->Cut(state_.step));
   return parts_.checkpoints->Prune(
       static_cast<int>(config_.checkpoint().keep()), best_step_);
+}
+
+// A full disk costs a checkpoint, not the run: it is counted (an alert watches
+// the count) and the next one is tried when it is due.
+absl::Status TrainLoop::SaveIfRoom() {
+  const absl::Status saved = Save();
+  if (!absl::IsResourceExhausted(saved)) return saved;
+  LogWarning("checkpoint not written; the run goes on without it",
+             {{"step", state_.step}, {"cause", saved.ToString()}});
+  return absl::OkStatus();
 }
 
 // What a signal or a limit ended is saved; what an error ended is as the last

@@ -64,6 +64,7 @@ class TrainLoop {
   absl::Status EvaluateIfDue();
   absl::Status CheckLimits(const StepReport& report);
   absl::Status Save();
+  absl::Status SaveIfRoom();
   absl::Status SaveAfter(absl::Status status);
 
   const v1::RunConfig& config_;

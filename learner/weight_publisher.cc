@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
+#include "common/base/metric_families.h"
 #include "common/base/rpc.h"
 #include "common/base/status_macros.h"
 #include "common/nn/weight_rpc.h"
@@ -51,15 +52,12 @@ WeightPublisher::WeightPublisher(Coordinator* coordinator,
 std::shared_ptr<grpc::Channel> WeightPublisher::ChannelTo(
     const std::string& address) {
   auto& channel = channels_[address];
-  if (channel == nullptr) channel = MakeChannel(address);
+  if (channel == nullptr) channel = MakeChannel(address, metrics_);
   return channel;
 }
 
 void WeightPublisher::CountFailure(const absl::Status& status) {
-  metrics_
-      ->AddCounter("operant_weights_transfer_failures_total",
-                   "Weight transfers that did not become active",
-                   {{"reason", FailureReason(status)}})
+  metrics_->Get(metric::kWeightsPushFailuresTotal, {FailureReason(status)})
       .Increment();
 }
 
@@ -71,6 +69,7 @@ void WeightPublisher::PushToAll(std::shared_ptr<const SealedWeights> sealed,
         worker.state != WorkerState::kDraining)
       targets.push_back(std::move(worker));
   }
+  const auto bytes = static_cast<double>(sealed->manifest.total_bytes());
   const absl::Time deadline = absl::Now() + push_deadline_;
   auto answers = std::make_shared<Answers>();
   {
@@ -111,6 +110,7 @@ void WeightPublisher::PushToAll(std::shared_ptr<const SealedWeights> sealed,
       continue;
     }
     ++report.acknowledged;
+    metrics_->Get(metric::kWeightsSentBytesTotal).Increment(bytes);
     report.max_swap_pause_seconds =
         std::max(report.max_swap_pause_seconds, 1e-9 * answer->swap_pause_ns());
     coordinator_->RecordServing(targets[i], answer->policy_version(),
@@ -129,15 +129,9 @@ absl::StatusOr<PublishReport> WeightPublisher::Publish(
   coordinator_->SetPublished(sealed);
   PushToAll(std::move(sealed), report);
   report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  metrics_
-      ->AddGauge("operant_weights_published_version",
-                 "Newest version of the policy that workers were told of")
+  metrics_->Get(metric::kWeightsPublishedVersion)
       .Set(static_cast<double>(version));
-  metrics_
-      ->AddHistogram("operant_weights_transfer_duration_seconds",
-                     "Time to bring a version to the workers, by phase",
-                     ExponentialBuckets(0.001, 2, 16), {{"phase", "send"}})
-      .Observe(report.seconds);
+  metrics_->Get(metric::kWeightsPushDurationSeconds).Observe(report.seconds);
   return report;
 }
 

@@ -7,7 +7,7 @@
 #include "common/base/health.h"
 #include "common/base/http_server.h"
 #include "common/base/log.h"
-#include "common/base/metrics.h"
+#include "common/base/metric_registration.h"
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
@@ -27,17 +27,21 @@ constexpr absl::Duration kWakeInterval = absl::Seconds(1);
 absl::Status Serve(const RewardServerOptions& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Scorer> scorer,
                    MakeScorer(options.config));
-  const std::unique_ptr<MetricRegistry> metrics = MetricRegistry::Create();
+  const std::unique_ptr<MetricRegistry> metrics =
+      CreateMetricsFor(MetricRole::kReward);
   Health health;
-  ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
-                   HttpServer::Create(options.metrics, metrics.get(), &health));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<HttpServer> http,
+      HttpServer::Create(options.metrics,
+                         {.metrics = metrics.get(), .health = &health}));
 
   const ScoreHandler handler(scorer.get(), ScoreLimits(), metrics.get());
   const int threads = std::max<int>(1, options.config.threads());
   ScoringPool pool(threads, kQueueJobs);
   RewardService service(&handler, &pool);
-  ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
-                   RpcServer::Create({options.listen, {&service}}));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcServer> server,
+      RpcServer::Create({options.listen, {&service}, metrics.get()}));
 
   health.SetStarted();
   health.SetReady(true, "serving");

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
 
 namespace operant::reward {
@@ -26,10 +27,7 @@ ScoreHandler::ScoreHandler(const Scorer* scorer, const ScoreLimits& limits,
     : scorer_(scorer),
       limits_(limits),
       metrics_(metrics),
-      duration_(metrics->AddHistogram(
-          "operant_reward_server_request_duration_seconds",
-          "Time to score one request, its wait in the queue excluded.",
-          ExponentialBuckets(1e-4, 4, 10))) {}
+      duration_(metrics->Get(metric::kRewardServerRequestDurationSeconds)) {}
 
 v1::GetInfoResponse ScoreHandler::Info() const {
   v1::GetInfoResponse info = scorer_->Describe();
@@ -109,18 +107,14 @@ absl::Status ScoreHandler::Score(const v1::ScoreRequest& request,
 
 void ScoreHandler::CountRequest(const absl::Status& status) const {
   metrics_
-      ->AddCounter("operant_reward_server_requests_total",
-                   "Score requests by gRPC status code.",
-                   {{"code", absl::StatusCodeToString(status.code())}})
+      ->Get(metric::kRewardServerRequestsTotal,
+            {absl::StatusCodeToString(status.code())})
       .Increment();
 }
 
 void ScoreHandler::CountItems(const v1::ScoreResponse& response) const {
   for (const v1::ScoreResult& result : response.results()) {
-    metrics_
-        ->AddCounter("operant_reward_server_items_total",
-                     "Items of answered requests by outcome.",
-                     {{"outcome", OutcomeLabel(result)}})
+    metrics_->Get(metric::kRewardServerItemsTotal, {OutcomeLabel(result)})
         .Increment();
   }
 }

@@ -29,6 +29,8 @@ struct EngineMetrics {
   Gauge& cache_usage;
   Gauge& last_progress;
   Histogram& time_to_first_token;
+  Histogram& inter_token;
+  Histogram& queue_duration;
   Histogram& sequence_duration;
   Histogram& decode_batch;
   Histogram& swap_pause;

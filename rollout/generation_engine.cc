@@ -268,13 +268,17 @@ class Engine : public GenerationEngine {
     waiting_.pop_front();
     running_.insert(sample);
     metrics_.waiting.Set(static_cast<double>(waiting_.size()));
+    metrics_.queue_duration.Observe(
+        absl::ToDoubleSeconds(absl::Now() - sample->accepted));
     return sample;
   }
 
   void Step(std::vector<FinishedSample>& finished) {
     const int running = batch_.running();
+    const absl::Time start = absl::Now();
     batch_.Step(finished);
     const absl::Time now = absl::Now();
+    metrics_.inter_token.Observe(absl::ToDoubleSeconds(now - start));
     for (const auto& sample : batch_.started()) {
       metrics_.time_to_first_token.Observe(
           absl::ToDoubleSeconds(now - sample->accepted));
@@ -283,8 +287,7 @@ class Engine : public GenerationEngine {
     metrics_.decode_batch.Observe(running);
     metrics_.running.Set(batch_.running());
     metrics_.cache_usage.Set(batch_.CacheUsage());
-    metrics_.last_progress.Set(static_cast<double>(absl::ToUnixMicros(now)) *
-                               1e-6);
+    metrics_.last_progress.Set(UnixSeconds(now));
     if (health_ != nullptr) health_->Progress();
   }
 

@@ -21,8 +21,6 @@ class WeightMetrics {
 
  private:
   MetricRegistry& registry_;
-  Gauge& serving_version_;
-  Gauge& last_load_;
   Counter& bytes_;
   Histogram& receive_seconds_;
   Histogram& pack_seconds_;

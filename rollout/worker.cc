@@ -10,7 +10,7 @@
 #include "common/base/health.h"
 #include "common/base/http_server.h"
 #include "common/base/log.h"
-#include "common/base/metrics.h"
+#include "common/base/metric_registration.h"
 #include "common/base/retry.h"
 #include "common/base/rpc.h"
 #include "common/base/shutdown.h"
@@ -47,8 +47,8 @@ class Worker {
  public:
   explicit Worker(const WorkerOptions& options)
       : options_(options),
-        metrics_(MetricRegistry::Create()),
-        channel_(MakeChannel(options.coordinator)),
+        metrics_(CreateMetricsFor(MetricRole::kRollout)),
+        channel_(MakeChannel(options.coordinator, metrics_.get())),
         coordinator_(channel_),
         slots_(options.overrides.slots > 0 ? options.overrides.slots
                                            : InferenceModel::Options().slots),
@@ -72,11 +72,13 @@ class Worker {
 
   absl::Status Listen() {
     ASSIGN_OR_RETURN(
-        http_, HttpServer::Create(options_.http, metrics_.get(), &health_));
+        http_, HttpServer::Create(options_.http, {.metrics = metrics_.get(),
+                                                  .health = &health_}));
     ASSIGN_OR_RETURN(
         server_,
         RpcServer::Create({.address = options_.listen,
-                           .services = {&rollout_service_, &weight_service_}}));
+                           .services = {&rollout_service_, &weight_service_},
+                           .metrics = metrics_.get()}));
     return absl::OkStatus();
   }
 

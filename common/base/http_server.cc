@@ -2,11 +2,14 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <functional>
 #include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/base/address.h"
@@ -16,16 +19,49 @@
 namespace operant {
 namespace {
 
-// A scraper and a probe at the same time, and one to spare.
-constexpr size_t kThreads = 3;
+// Threads mostly wait: slow peers hold some, scrapers and probes get the rest.
+constexpr size_t kThreads = 16;
+// Two Prometheus servers at their shortest interval and people at `operant top`
+// ask for less. Whoever asks for more is kept waiting, since each answer costs
+// time of a core that trains.
+constexpr absl::Duration kAnswerInterval = absl::Milliseconds(25);
+constexpr int kAnswersAtOnce = 20;
+// No request has a body; one that is not complete by then is given up.
+constexpr size_t kMaxBodyBytes = 1024;
+constexpr time_t kReadSeconds = 2;
+constexpr time_t kWriteSeconds = 5;
 // An idle kept-alive connection delays the server's end by at most this.
 constexpr time_t kKeepAliveSeconds = 1;
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
+// Spaces answers out once a burst is spent. Thread-safe.
+class Pace {
+ public:
+  // Blocks until it is the caller's turn.
+  void AwaitTurn() {
+    absl::Time turn;
+    {
+      absl::MutexLock lock(&mu_);
+      const absl::Time now = absl::Now();
+      next_ = std::max(next_, now - kAnswersAtOnce * kAnswerInterval) +
+              kAnswerInterval;
+      turn = next_;
+    }
+    absl::SleepFor(turn - absl::Now());
+  }
+
+ private:
+  absl::Mutex mu_;
+  absl::Time next_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+};
+
 class HttpServerImpl : public HttpServer {
  public:
-  HttpServerImpl(MetricRegistry* metrics, Health* health) {
+  explicit HttpServerImpl(const Options& options) {
     server_.set_keep_alive_timeout(kKeepAliveSeconds);
+    server_.set_read_timeout(kReadSeconds);
+    server_.set_write_timeout(kWriteSeconds);
+    server_.set_payload_max_length(kMaxBodyBytes);
     // httplib's default is SO_REUSEPORT, by which two processes would share a
     // port without noticing.
     server_.set_socket_options([](socket_t fd) {
@@ -38,7 +74,7 @@ class HttpServerImpl : public HttpServer {
       running_.Notify();
       return new httplib::ThreadPool(kThreads);
     };
-    AddRoutes(metrics, health);
+    AddRoutes(options);
   }
 
   ~HttpServerImpl() override {
@@ -64,14 +100,26 @@ class HttpServerImpl : public HttpServer {
   std::string address() const override { return address_; }
 
  private:
-  void AddRoutes(MetricRegistry* metrics, Health* health) {
-    server_.Get("/metrics", [metrics](const httplib::Request&,
-                                      httplib::Response& response) {
-      response.set_content(metrics->Serialize(), kMetricsType);
-    });
+  void AddRoutes(const Options& options) {
+    MetricRegistry* const metrics = options.metrics;
+    AddPage(
+        "/metrics", [metrics] { return metrics->Serialize(); }, kMetricsType);
+    if (options.targets != nullptr)
+      AddPage("/sd", options.targets, "application/json");
+    Health* const health = options.health;
     AddProbe("startup", [health] { return health->startup(); });
     AddProbe("live", [health] { return health->live(absl::Now()); });
     AddProbe("ready", [health] { return health->ready(); });
+  }
+
+  void AddPage(const std::string& path, std::function<std::string()> content,
+               const char* type) {
+    server_.Get(path,
+                [this, content = std::move(content), type](
+                    const httplib::Request&, httplib::Response& response) {
+                  pace_.AwaitTurn();
+                  response.set_content(content(), type);
+                });
   }
 
   void AddProbe(const std::string& name,
@@ -85,6 +133,7 @@ class HttpServerImpl : public HttpServer {
                 });
   }
 
+  Pace pace_;
   httplib::Server server_;
   std::string address_;
   absl::Notification running_;
@@ -94,9 +143,9 @@ class HttpServerImpl : public HttpServer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Create(
-    const std::string& address, MetricRegistry* metrics, Health* health) {
+    const std::string& address, const Options& options) {
   ASSIGN_OR_RETURN(const HostPort where, ParseHostPort(address));
-  auto server = std::make_unique<HttpServerImpl>(metrics, health);
+  auto server = std::make_unique<HttpServerImpl>(options);
   RETURN_IF_ERROR(server->Listen(where));
   return server;
 }

@@ -68,26 +68,41 @@ Impl& WrapperOf(Metric& metric,
   return *wrapper;
 }
 
+// What the handles share.
+struct Metrics {
+  prometheus::Registry registry;  // locks for itself
+  absl::Mutex mu;
+  std::map<prometheus::Counter*, std::unique_ptr<CounterImpl>> counters
+      ABSL_GUARDED_BY(mu);
+  std::map<prometheus::Gauge*, std::unique_ptr<GaugeImpl>> gauges
+      ABSL_GUARDED_BY(mu);
+  std::map<prometheus::Histogram*, std::unique_ptr<HistogramImpl>> histograms
+      ABSL_GUARDED_BY(mu);
+};
+
 class RegistryImpl : public MetricRegistry {
  public:
+  explicit RegistryImpl(std::shared_ptr<Metrics> metrics)
+      : metrics_(std::move(metrics)), m_(*metrics_) {}
+
   Counter& AddCounter(const std::string& name, const std::string& help,
                       const MetricLabels& labels) override {
     auto& metric = OrDie(name, [&]() -> prometheus::Counter& {
       auto builder = prometheus::BuildCounter().Name(name).Help(help);
-      return builder.Register(registry_).Add(labels);
+      return builder.Register(m_.registry).Add(labels);
     });
-    absl::MutexLock lock(&mu_);
-    return WrapperOf(metric, counters_);
+    absl::MutexLock lock(&m_.mu);
+    return WrapperOf(metric, m_.counters);
   }
 
   Gauge& AddGauge(const std::string& name, const std::string& help,
                   const MetricLabels& labels) override {
     auto& metric = OrDie(name, [&]() -> prometheus::Gauge& {
       auto builder = prometheus::BuildGauge().Name(name).Help(help);
-      return builder.Register(registry_).Add(labels);
+      return builder.Register(m_.registry).Add(labels);
     });
-    absl::MutexLock lock(&mu_);
-    return WrapperOf(metric, gauges_);
+    absl::MutexLock lock(&m_.mu);
+    return WrapperOf(metric, m_.gauges);
   }
 
   Histogram& AddHistogram(const std::string& name, const std::string& help,
@@ -95,14 +110,29 @@ class RegistryImpl : public MetricRegistry {
                           const MetricLabels& labels) override {
     auto& metric = OrDie(name, [&]() -> prometheus::Histogram& {
       auto builder = prometheus::BuildHistogram().Name(name).Help(help);
-      return builder.Register(registry_).Add(labels, upper_bounds);
+      return builder.Register(m_.registry).Add(labels, upper_bounds);
     });
-    absl::MutexLock lock(&mu_);
-    return WrapperOf(metric, histograms_);
+    absl::MutexLock lock(&m_.mu);
+    return WrapperOf(metric, m_.histograms);
+  }
+
+  void RemoveGauge(const std::string& name,
+                   const MetricLabels& labels) override {
+    auto& family = OrDie(name, [&]() -> prometheus::Family<prometheus::Gauge>& {
+      return prometheus::BuildGauge().Name(name).Register(m_.registry);
+    });
+    absl::MutexLock lock(&m_.mu);
+    prometheus::Gauge& metric = family.Add(labels);
+    m_.gauges.erase(&metric);
+    family.Remove(&metric);
+  }
+
+  std::shared_ptr<MetricRegistry> Share() override {
+    return std::make_shared<RegistryImpl>(metrics_);
   }
 
   std::string Serialize() override {
-    std::vector<prometheus::MetricFamily> families = registry_.Collect();
+    std::vector<prometheus::MetricFamily> families = m_.registry.Collect();
     std::vector<prometheus::MetricFamily> own = CollectProcessMetrics();
     families.insert(families.end(), std::make_move_iterator(own.begin()),
                     std::make_move_iterator(own.end()));
@@ -112,20 +142,18 @@ class RegistryImpl : public MetricRegistry {
   }
 
  private:
-  prometheus::Registry registry_;  // locks for itself
-  absl::Mutex mu_;
-  std::map<prometheus::Counter*, std::unique_ptr<CounterImpl>> counters_
-      ABSL_GUARDED_BY(mu_);
-  std::map<prometheus::Gauge*, std::unique_ptr<GaugeImpl>> gauges_
-      ABSL_GUARDED_BY(mu_);
-  std::map<prometheus::Histogram*, std::unique_ptr<HistogramImpl>> histograms_
-      ABSL_GUARDED_BY(mu_);
+  const std::shared_ptr<Metrics> metrics_;
+  Metrics& m_;
 };
 
 }  // namespace
 
 std::unique_ptr<MetricRegistry> MetricRegistry::Create() {
-  return std::make_unique<RegistryImpl>();
+  return std::make_unique<RegistryImpl>(std::make_shared<Metrics>());
+}
+
+double UnixSeconds(absl::Time time) {
+  return absl::ToDoubleSeconds(time - absl::UnixEpoch());
 }
 
 std::vector<double> ExponentialBuckets(double start, double factor, int count) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/address.h"
+#include "common/base/rpc_metrics.h"
 #include "common/base/status_macros.h"
 #include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
@@ -116,15 +117,18 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   for (grpc::Service* service : options.services) {
     builder.RegisterService(service);
   }
+  builder.experimental().SetInterceptorCreators(ServerMetrics(options.metrics));
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) return LostPort(address);
   address.port = port;
   return std::make_unique<RpcServerImpl>(std::move(server), address.ToString());
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   ClientArguments());
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           MetricRegistry* metrics) {
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      address, grpc::InsecureChannelCredentials(), ClientArguments(),
+      ClientMetrics(metrics));
 }
 
 void SetDeadline(grpc::ClientContext& context, absl::Duration timeout) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/metrics.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/impl/codegen/service_type.h"
@@ -24,6 +25,8 @@ class RpcServer {
     std::string address = "127.0.0.1:0";  // port 0: a free one
     // Not owned; must outlive the server.
     std::vector<grpc::Service*> services;
+    // Counts the calls (grpc_server_*); null: nobody does.
+    MetricRegistry* metrics = nullptr;
   };
 
   // Errors: InvalidArgument (malformed address; a bind outside loopback, which
@@ -39,8 +42,10 @@ class RpcServer {
 };
 
 // Opens (lazily) a channel to `address`: keepalive 20 s, large TCP reads, its
-// own connection. Never fails; calls on it do.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+// own connection. Never fails; calls on it do. `metrics`, if any, count them
+// (grpc_client_*).
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           MetricRegistry* metrics = nullptr);
 
 // Sets the deadline, and makes the call fail at once when the peer is not
 // there (wait_for_ready off).

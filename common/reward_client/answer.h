@@ -25,7 +25,12 @@ enum class AnswerOutcome {
   kBadId,        // ids missing, foreign or twice; another request_id
   kMalformed,    // anything else that breaks the contract
 };
-inline constexpr int kAnswerOutcomes = 10;
+inline constexpr AnswerOutcome kAnswerOutcomes[] = {
+    AnswerOutcome::kOk,          AnswerOutcome::kIgnored,
+    AnswerOutcome::kItemError,   AnswerOutcome::kTimeout,
+    AnswerOutcome::kUnavailable, AnswerOutcome::kRefused,
+    AnswerOutcome::kNonFinite,   AnswerOutcome::kOutOfRange,
+    AnswerOutcome::kBadId,       AnswerOutcome::kMalformed};
 const char* OutcomeLabel(AnswerOutcome outcome);
 
 // A score that may be trained on, or "ignore", or an error: never two of them.

@@ -101,7 +101,7 @@ absl::Status CircuitOpen() {
 
 EndpointClient::EndpointClient(const Options& options, MetricRegistry* metrics)
     : options_(options),
-      stub_(options.address, options.token_file),
+      stub_(options.address, options.token_file, metrics),
       metrics_(options.name, metrics),
       inflight_(kDefaultInflight),
       cache_(options.cache_items),
@@ -176,6 +176,7 @@ absl::Status EndpointClient::Greet() {
 void EndpointClient::Accept(const v1::GetInfoResponse& info) {
   inflight_.SetMost(InflightFor(info));
   lost_ = false;
+  metrics_.SetUnreachable(false);
   std::shared_ptr<const v1::GetInfoResponse> before;
   {
     absl::MutexLock lock(&mu_);
@@ -336,7 +337,10 @@ std::vector<ItemAnswer> EndpointClient::Ask(const ScoreJob& job,
                                               FailedCall(response.status()));
   for (ItemAnswer& answer : answers) answer.latency = absl::Now() - start;
   absent = absl::IsUnavailable(response.status());
-  if (absent) lost_ = true;
+  if (absent) {
+    lost_ = true;
+    metrics_.SetUnreachable(true);
+  }
   return answers;
 }
 

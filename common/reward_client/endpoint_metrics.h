@@ -2,7 +2,6 @@
 #ifndef OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_
 #define OPERANT_COMMON_REWARD_CLIENT_ENDPOINT_METRICS_H_
 
-#include <array>
 #include <string>
 
 #include "absl/status/status.h"
@@ -26,21 +25,25 @@ class EndpointMetrics {
   void CountCacheHit() { cache_hits_.Increment(); }
   void SetCircuit(bool open, int inflight_limit);
   void AddPending(int items) { pending_.Add(items); }
+  // Whether the last call found nobody at the address.
+  void SetUnreachable(bool unreachable) { unreachable_.Set(unreachable); }
   // What answers at the address, from the handshake.
   void SetInfo(const v1::GetInfoResponse& info);
 
  private:
+  Counter& Items(AnswerOutcome outcome);
+
   const std::string endpoint_;
   MetricRegistry* const registry_;
   Histogram& duration_;
   Histogram& batch_items_;
+  Histogram& score_;
   Gauge& pending_;
+  Gauge& unreachable_;
   Counter& retries_;
   Counter& cache_hits_;
   Gauge& circuit_open_;
   Gauge& inflight_limit_;
-  Histogram& score_;
-  std::array<Counter*, kAnswerOutcomes> items_;  // by outcome
 };
 
 }  // namespace operant

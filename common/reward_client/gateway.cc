@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "common/base/address.h"
+#include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/batching.h"
 #include "common/reward_client/combination.h"
@@ -47,12 +48,8 @@ class GatewayImpl : public RewardGateway {
               MetricRegistry* metrics)
       : config_(options.config),
         policy_(policy),
-        dropped_(metrics->AddCounter(
-            "operant_reward_dropped_items_total",
-            "Items left out because they could not be scored.")),
-        replaced_(metrics->AddCounter(
-            "operant_reward_replaced_items_total",
-            "Items that got the value of reward.on_error.")) {
+        dropped_(metrics->Get(metric::kRewardDroppedItemsTotal)),
+        replaced_(metrics->Get(metric::kRewardReplacedItemsTotal)) {
     for (const v1::RewardEndpoint& endpoint : config_.endpoints()) {
       clients_.push_back(std::make_unique<EndpointClient>(
           ClientOptions(endpoint, options), metrics));

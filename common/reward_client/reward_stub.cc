@@ -52,9 +52,9 @@ absl::Status JudgeCall(const absl::Status& status) {
 }  // namespace
 
 RewardStub::RewardStub(const std::string& address,
-                       const std::string& token_file)
+                       const std::string& token_file, MetricRegistry* metrics)
     : token_file_(token_file),
-      channel_(MakeChannel(address)),
+      channel_(MakeChannel(address, metrics)),
       stub_(v1::RewardService::NewStub(channel_)),
       bytes_stub_(channel_) {}
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/base/metrics.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
@@ -20,8 +21,9 @@ namespace operant {
 // Thread-safe.
 class RewardStub {
  public:
-  // `token_file` may be empty.
-  RewardStub(const std::string& address, const std::string& token_file);
+  // `token_file` may be empty; `metrics` counts the calls.
+  RewardStub(const std::string& address, const std::string& token_file,
+             MetricRegistry* metrics);
 
   // Reads the token file again. FailedPrecondition (it cannot be read, or holds
   // no token), naming reward.endpoints.token_file. Does nothing without one.

@@ -160,7 +160,7 @@ TEST_F(WeightServiceTest, CountsBytesAndFailures) {
   ASSERT_FALSE(Push(3).ok());
   const std::string text = metrics_->Serialize();
   EXPECT_NE(text.find("operant_weights_serving_version 3"), std::string::npos);
-  EXPECT_NE(text.find("operant_weights_transfer_failures_total{reason=\""
+  EXPECT_NE(text.find("operant_weights_load_failures_total{code=\""
                       "FAILED_PRECONDITION\"} 1"),
             std::string::npos);
 }
