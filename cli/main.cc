@@ -33,6 +33,7 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddDataVerb(app, action);
   AddConfigVerb(app, action);
   AddProbeVerb(app, action);
+  AddTopVerb(app, action);
   AddVersionVerb(app, action);
 }
 

@@ -26,11 +26,14 @@ constexpr const char* kFooter =
 struct Flags {
   ConfigFlags config;
   bool resume = false;
+  bool watch = false;
 };
 
 absl::StatusOr<ExitCode> Train(const Flags& flags) {
-  LocalTrainingOptions options{
-      .program = kSelf, .config = {}, .resume = flags.resume};
+  LocalTrainingOptions options{.program = kSelf,
+                               .config = {},
+                               .resume = flags.resume,
+                               .watch = flags.watch};
   ASSIGN_OR_RETURN(options.config, LoadFor(flags.config, ConfigUse::kTrain));
   InitLoggingAs("train", 0, options.config.log());
   InstallShutdownHandlers();
@@ -46,6 +49,8 @@ void AddTrainVerb(CLI::App& app, Action& action) {
   AddConfigFlags(*verb, flags->config);
   verb->add_flag("--resume", flags->resume,
                  "Go on with the run of this name from its last checkpoint");
+  verb->add_flag("--watch", flags->watch,
+                 "Start a Prometheus on the run, with the alert rules loaded");
   verb->footer(kFooter);
   verb->callback(
       [flags, &action] { action = [flags] { return Train(*flags); }; });

@@ -28,6 +28,7 @@ void AddGenerateVerb(CLI::App& app, Action& action);
 void AddLogprobsVerb(CLI::App& app, Action& action);
 void AddConfigVerb(CLI::App& app, Action& action);
 void AddProbeVerb(CLI::App& app, Action& action);
+void AddTopVerb(CLI::App& app, Action& action);
 void AddVersionVerb(CLI::App& app, Action& action);
 
 }  // namespace operant::cli

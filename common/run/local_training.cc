@@ -15,10 +15,12 @@
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "common/run/local_prometheus.h"
 #include "common/run/process_stats.h"
 #include "common/run/process_table.h"
 #include "common/run/reward_command.h"
 #include "common/run/run_directory.h"
+#include "common/run/scrape_targets.h"
 #include "common/run/supervisor.h"
 #include "common/run/thread_plan.h"
 
@@ -81,6 +83,11 @@ class LocalTraining {
   void StartAgain(const ProcessExit& exit);
   void StopOthers();
   absl::Status WriteReport();
+  absl::Status StartPrometheus();
+  void ListTargets();
+  std::string TargetsPath() const {
+    return JoinPath(run_->path(), "targets.json");
+  }
 
   // The command line of `operant VERB` that serves and announces itself.
   ProcessSpec Spec(const std::string& role, const std::string& verb,
@@ -97,6 +104,7 @@ class LocalTraining {
   Supervisor supervisor_;
   ProcessTable table_;
   std::map<std::string, ProcessSpec> specs_;  // by role
+  std::string listed_;                        // what targets.json holds
   bool signal_passed_on_ = false;
   absl::Time kill_time_ = absl::InfiniteFuture();
 };
@@ -104,6 +112,8 @@ class LocalTraining {
 absl::StatusOr<ExitCode> LocalTraining::Run() {
   const absl::Status started = StartAll();
   const ExitCode code = started.ok() ? Watch() : ExitCode::kDone;
+  specs_.clear();
+  ListTargets();
   StopOthers();
   RETURN_IF_ERROR(WriteReport());
   if (ShutdownRequested() != StopSignal::kNone && !started.ok()) {
@@ -114,6 +124,8 @@ absl::StatusOr<ExitCode> LocalTraining::Run() {
 }
 
 absl::Status LocalTraining::StartAll() {
+  ListTargets();
+  if (options_.watch) RETURN_IF_ERROR(StartPrometheus());
   if (options_.config.reward().endpoints().empty()) {
     RETURN_IF_ERROR(StartAndWait(RewardSpec("127.0.0.1:0"), kRewardStart));
     // Started again, it serves where the learner looks for it.
@@ -176,6 +188,7 @@ absl::Status LocalTraining::StartAndWait(const ProcessSpec& spec,
 
 ExitCode LocalTraining::Watch() {
   while (true) {
+    ListTargets();
     const auto exit = supervisor_.WaitExit(
         std::min(kill_time_, absl::Now() + kWatchInterval));
     if (exit.has_value()) {
@@ -187,6 +200,37 @@ ExitCode LocalTraining::Watch() {
     PassOnSignal();
     if (absl::Now() >= kill_time_) supervisor_.Signal(kLearner, SIGKILL);
   }
+}
+
+absl::Status LocalTraining::StartPrometheus() {
+  ASSIGN_OR_RETURN(
+      const LocalPrometheus prometheus,
+      PrepareLocalPrometheus(JoinPath(run_->path(), "prometheus"),
+                             TargetsPath(), run_->log_path("prometheus")));
+  RETURN_IF_ERROR(Start(prometheus.spec));
+  std::printf("Prometheus on http://%s, alerts on http://%s/alerts\n",
+              prometheus.address.c_str(), prometheus.address.c_str());
+  std::fflush(stdout);
+  return absl::OkStatus();
+}
+
+// A file that cannot be written costs the view of the run, not the run.
+void LocalTraining::ListTargets() {
+  std::vector<ScrapeTarget> targets;
+  for (const auto& [process, spec] : specs_) {
+    const auto serving = ReadAnnouncement(AnnouncePath(process));
+    if (!serving.ok()) continue;
+    const std::string role = process.substr(0, process.find('-'));
+    targets.push_back({serving->metrics, role, process});
+  }
+  std::string text = ScrapeTargetsJson(options_.config.run().name(), targets);
+  if (text == listed_) return;
+  const absl::Status written = WriteFileAtomically(TargetsPath(), text);
+  if (!written.ok()) {
+    LogWarning("targets.json not written", {{"cause", written.ToString()}});
+    return;
+  }
+  listed_ = std::move(text);
 }
 
 void LocalTraining::PassOnSignal() {

@@ -5,6 +5,9 @@
 //     -> (the learner ends | SIGINT or SIGTERM, passed on to the learner)
 //     -> stop the others -> processes.json, result.json
 //
+// targets.json (file_sd) always lists the HTTP ports that are there to scrape,
+// and none once the run is over.
+//
 // A reward server or worker that dies is reported and started again, a few
 // times; the learner's end is the run's end.
 #ifndef OPERANT_COMMON_RUN_LOCAL_TRAINING_H_
@@ -22,6 +25,7 @@ struct LocalTrainingOptions {
   std::string program;   // the `operant` binary to start
   v1::RunConfig config;  // resolved and validated for training
   bool resume = false;
+  bool watch = false;  // start a Prometheus on the run
 };
 
 // Runs until the learner ends and returns its exit code. The learner's standard
