@@ -26,13 +26,14 @@ timed = mkdir -p $(PHASES); start=$$SECONDS; $(2); \
   echo $$((SECONDS - start)) > $(PHASES)/$(1)
 
 .PHONY: help setup build demo test bench chaos lint format oracle clean
+.PHONY: help setup build demo test bench watch-check lint format oracle clean
 
 help:  ## Show this list
 	@echo 'Operant: reinforcement learning of language models, as a service'
 	@echo
-	@sed -nE 's/^([a-z]+):.*  ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
 	  while IFS=$$'\t' read -r name text; do \
-	    printf '  make %-8s %s\n' "$$name" "$$text"; done
+	    printf '  make %-11s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo '  PRESET=$(PRESET) (dev, release, asan, tsan, clang, cuda)  JOBS=$(JOBS)'
 	@echo '  TORCH_DIR=DIR uses a LibTorch 2.11 of your own'
@@ -63,6 +64,8 @@ chaos: build  ## Prove that nothing is lost (SECONDS=n SEED=s)
 	@tests/chaos/chaos.py --build-dir $(BUILD) \
 	  $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) \
 	  $(if $(SEED),--seed $(SEED))
+watch-check: build  ## Plant faults in real runs: the right alerts fire
+	@python3 bench/watch/check.py $(OPERANT)
 
 lint:  ## Check format (clang-format) and bugs (clang-tidy)
 	@deploy/setup.sh --lint
