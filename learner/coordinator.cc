@@ -263,12 +263,14 @@ class CoordinatorImpl final : public Coordinator {
     reported_ = std::move(present);
   }
 
-  // Called before the registration replaces what is known of the worker.
+  // Called before the registration replaces what is known of the worker. One
+  // that had no weights yet only corrects what it said of itself.
   void CountRestart(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (seen_.insert(id).second) return;
     const char* was = "left";
     for (const Worker& worker : membership_.workers()) {
       if (worker.id != id) continue;
+      if (worker.state != WorkerState::kLost && !worker.has_weights) return;
       was = worker.state == WorkerState::kLost ? "lost" : "replaced";
     }
     metrics_->Get(metric::kCoordinatorWorkerRestartsTotal, {kWorkerRole, was})

@@ -195,7 +195,7 @@ absl::Status TrainLoop::EvaluateIfDue() {
   state_.best_eval = summary.rate;
   state_.has_best = true;
   best_step_ = state_.step;
-  return Save();
+  return SaveIfRoom();
 }
 
 absl::Status TrainLoop::CheckLimits(const StepReport& report) {

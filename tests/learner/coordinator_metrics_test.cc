@@ -26,6 +26,18 @@ class CoordinatorMetricsTest : public testing::Test {
     return response.epoch();
   }
 
+  void HeartbeatWithWeights(const std::string& id, uint64_t epoch) {
+    v1::HeartbeatRequest request;
+    request.set_worker_id(id);
+    request.set_epoch(epoch);
+    request.set_has_weights(true);
+    request.set_policy_version(7);
+    v1::HeartbeatResponse response;
+    grpc::ClientContext context;
+    SetDeadline(context, absl::Seconds(10));
+    EXPECT_TRUE(stub_->Heartbeat(&context, request, &response).ok());
+  }
+
   void Leave(const std::string& id, uint64_t epoch) {
     v1::LeaveRequest request;
     request.set_worker_id(id);
@@ -69,8 +81,11 @@ TEST_F(CoordinatorMetricsTest, AWorkersSamplesGoWithIt) {
 
 TEST_F(CoordinatorMetricsTest, ARestartSaysWhatTheWorkerWasBefore) {
   Register("a");
-  EXPECT_EQ(Restarts("replaced"), std::nullopt) << "the first is no restart";
-  const uint64_t epoch = Register("a");
+  uint64_t epoch = Register("a");
+  EXPECT_EQ(Restarts("replaced"), std::nullopt)
+      << "it did not work yet: a correction, no restart";
+  HeartbeatWithWeights("a", epoch);
+  epoch = Register("a");
   EXPECT_EQ(Restarts("replaced"), 1);
   Leave("a", epoch);
   Register("a");
@@ -79,9 +94,11 @@ TEST_F(CoordinatorMetricsTest, ARestartSaysWhatTheWorkerWasBefore) {
 }
 
 TEST_F(CoordinatorMetricsTest, NoVersionIsExportedBeforeThereAreWeights) {
-  Register("a");
+  const uint64_t epoch = Register("a");
   EXPECT_EQ(Find("operant_coordinator_worker_serving_version", {}),
             std::nullopt);
+  HeartbeatWithWeights("a", epoch);
+  EXPECT_EQ(Find("operant_coordinator_worker_serving_version", {}), 7);
 }
 
 }  // namespace
