@@ -25,8 +25,7 @@ CMAKE_FLAGS := $(if $(TORCH_DIR),-DTORCH_DIR=$(abspath $(TORCH_DIR)))
 timed = mkdir -p $(PHASES); start=$$SECONDS; $(2); \
   echo $$((SECONDS - start)) > $(PHASES)/$(1)
 
-.PHONY: help setup build demo test bench chaos lint format oracle clean
-.PHONY: help setup build demo test bench watch-check lint format oracle clean
+.PHONY: help setup build demo test bench chaos watch-check lint format oracle clean
 
 help:  ## Show this list
 	@echo 'Operant: reinforcement learning of language models, as a service'
@@ -64,6 +63,7 @@ chaos: build  ## Prove that nothing is lost (SECONDS=n SEED=s)
 	@tests/chaos/chaos.py --build-dir $(BUILD) \
 	  $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) \
 	  $(if $(SEED),--seed $(SEED))
+
 watch-check: build  ## Plant faults in real runs: the right alerts fire
 	@python3 bench/watch/check.py $(OPERANT)
 

@@ -59,7 +59,7 @@ class BatchSource {
     RolloutClient* rollouts;
     RewardGateway* rewards;
     const Tokenizer* tokenizer;
-    Ledger* ledger = nullptr;  // null: nothing is written down
+    Ledger* ledger = nullptr;           // null: nothing is written down
     MetricRegistry* metrics = nullptr;  // operant_buffer_*; null: nobody looks
   };
 

@@ -10,8 +10,8 @@
 #include "common/base/digest.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
-#include "common/base/monotonic_clock.h"
 #include "common/base/metric_families.h"
+#include "common/base/monotonic_clock.h"
 #include "common/base/status_macros.h"
 #include "common/nn/weight_rpc.h"
 #include "operant/v1/coordinator.grpc.pb.h"
@@ -249,7 +249,8 @@ class CoordinatorImpl final : public Coordinator {
       metrics_
           ->Get(metric::kCoordinatorWorkerLastHeartbeatTimestampSeconds,
                 {kWorkerRole, worker.id})
-          .Set(UnixSeconds(worker.last_heartbeat));
+          .Set(UnixSeconds(absl::Now() -
+                           (MonotonicNow() - worker.last_heartbeat)));
       if (!worker.has_weights) continue;
       metrics_->Get(metric::kCoordinatorWorkerServingVersion, {worker.id})
           .Set(static_cast<double>(worker.policy_version));

@@ -23,7 +23,7 @@ class RewardStub {
  public:
   // `token_file` may be empty; `metrics` counts the calls.
   RewardStub(const std::string& address, const std::string& token_file,
-             MetricRegistry* metrics);
+             MetricRegistry* metrics = nullptr);
 
   // Reads the token file again. FailedPrecondition (it cannot be read, or holds
   // no token), naming reward.endpoints.token_file. Does nothing without one.
