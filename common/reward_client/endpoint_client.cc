@@ -313,7 +313,9 @@ std::vector<ItemAnswer> EndpointClient::Ask(const ScoreJob& job,
                                             const std::vector<int>& batch,
                                             bool& absent) {
   const InflightLimit::Hold hold(inflight_);
-  if (lost_ || !stub_.connected()) {
+  // Whoever answers next may be another; only a greeting finds it again.
+  if (!stub_.connected()) lost_ = true;
+  if (lost_) {
     const absl::Status greeting = Greet();
     if (!greeting.ok()) {
       Learn(greeting);

@@ -1,6 +1,7 @@
 #include "common/reward_client/reward_stub.h"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -43,7 +44,7 @@ std::string Flatten(const grpc::ByteBuffer& buffer) {
 }
 
 absl::Status JudgeCall(const absl::Status& status) {
-  if (!absl::StartsWith(status.message(), kTooLarge)) return status;
+  if (!absl::StrContains(status.message(), kTooLarge)) return status;
   return absl::DataLossError(
       absl::StrCat("answer is too large: expected at most ", kMaxMessageBytes,
                    " bytes; lower reward.batch_items"));
@@ -74,6 +75,14 @@ absl::Status RewardStub::ReadToken() {
   absl::MutexLock lock(&mu_);
   token_ = token;
   return absl::OkStatus();
+}
+
+// Nobody polls a channel between calls: waiting, for no time, makes it see that
+// its peer has hung up.
+bool RewardStub::connected() const {
+  channel_->WaitForStateChange(GRPC_CHANNEL_READY,
+                               std::chrono::system_clock::now());
+  return channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
 }
 
 void RewardStub::Prepare(grpc::ClientContext& context,

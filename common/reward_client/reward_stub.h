@@ -31,9 +31,7 @@ class RewardStub {
 
   // False if the next call must connect first: whoever answers it may be
   // another than the one that was greeted.
-  bool connected() const {
-    return channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
-  }
+  bool connected() const;
 
   absl::StatusOr<v1::GetInfoResponse> GetInfo(const v1::GetInfoRequest& request,
                                               absl::Duration deadline);

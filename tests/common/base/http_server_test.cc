@@ -98,7 +98,9 @@ TEST_F(HttpServerTest, SlowPeersDoNotHoldUpAScrape) {
     slow.push_back(std::make_unique<SlowPeer>(server->address()));
   const absl::Time start = absl::Now();
   ASSERT_TRUE(Get(*server, "/metrics"));
-  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  // A slow peer is given up after 2 s; a connection that finds the listen queue
+  // full is tried again after 1 s.
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(1800));
 }
 
 TEST_F(HttpServerTest, ServesTheRegistryAsPrometheusText) {

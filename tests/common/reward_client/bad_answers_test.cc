@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/metric_families.h"
 #include "common/reward_client/gateway.h"
 #include "gtest/gtest.h"
 #include "tests/testing/scripted_reward_server.h"
@@ -63,9 +64,7 @@ class BadAnswersTest : public ::testing::Test {
 
   double Counted(AnswerOutcome cause) {
     return metrics_
-        ->AddCounter("operant_reward_items_total",
-                     "Items by their final outcome, retries included.",
-                     {{"endpoint", "double"}, {"outcome", OutcomeLabel(cause)}})
+        ->Get(metric::kRewardItemsTotal, {"double", OutcomeLabel(cause)})
         .value();
   }
 
