@@ -10,6 +10,7 @@
 #include "operant/v1/access.pb.h"
 #include "operant/v1/config.pb.h"
 #include "operant/v1/coordinator.pb.h"
+#include "operant/v1/ledger.pb.h"
 #include "operant/v1/reward.pb.h"
 #include "operant/v1/rollout.pb.h"
 #include "operant/v1/trajectory.pb.h"
@@ -36,6 +37,7 @@ FileDescriptorSet CurrentContract() {
   for (const FileDescriptor* file :
        {v1::Grant::descriptor()->file(), v1::RunConfig::descriptor()->file(),
         v1::RegisterRequest::descriptor()->file(),
+        v1::LedgerRecord::descriptor()->file(),
         v1::ScoreRequest::descriptor()->file(),
         v1::GenerateRequest::descriptor()->file(),
         v1::Trajectory::descriptor()->file(),
