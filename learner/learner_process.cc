@@ -134,7 +134,8 @@ absl::Status LearnerSession::Serve() {
       metrics_.get());
   ASSIGN_OR_RETURN(server_,
                    RpcServer::Create({.address = options_.listen,
-                                      .services = coordinator_->services()}));
+                                      .services = coordinator_->services(),
+                                      .credentials = options_.credentials}));
   RETURN_IF_ERROR(WriteAnnouncement(
       options_.announce_path,
       {.address = server_->address(), .metrics = http_->address()}));
@@ -147,10 +148,12 @@ absl::Status LearnerSession::Serve() {
 absl::Status LearnerSession::ConnectRewards() {
   ASSIGN_OR_RETURN(
       rewards_,
-      RewardGateway::Create({.config = config_.reward(),
-                             .run_id = RunId(),
-                             .tokenizer_digest = inputs_.tokenizer->digest()},
-                            metrics_.get()));
+      RewardGateway::Create(
+          {.config = config_.reward(),
+           .run_id = RunId(),
+           .tokenizer_digest = inputs_.tokenizer->digest(),
+           .to_servers = options_.credentials->ForPeer(v1::ROLE_REWARD)},
+          metrics_.get()));
   return rewards_->Handshake();
 }
 
@@ -173,11 +176,13 @@ absl::Status LearnerSession::PrepareTraining() {
   if (options_.resume) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
   publisher_ = std::make_unique<WeightPublisher>(
       coordinator_.get(), metrics_.get(), state_.model_digest,
-      absl::Milliseconds(config_.rollout().push_deadline_ms()));
+      absl::Milliseconds(config_.rollout().push_deadline_ms()),
+      options_.credentials->ForPeer(v1::ROLE_ROLLOUT));
   rollouts_ = RolloutClient::Create(
       {.worker_wait = absl::Milliseconds(config_.learner().worker_wait_ms()),
        .call_deadline =
-           absl::Milliseconds(config_.rollout().generate_deadline_ms())},
+           absl::Milliseconds(config_.rollout().generate_deadline_ms()),
+       .to_workers = options_.credentials->ForPeer(v1::ROLE_ROLLOUT)},
       coordinator_.get(), metrics_.get());
   ASSIGN_OR_RETURN(recorder_, RunRecorder::Create(config_, directory_.get(),
                                                   metrics_.get(), state_.step));

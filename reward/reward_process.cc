@@ -37,7 +37,9 @@ absl::Status Serve(const RewardServerOptions& options) {
   ScoringPool pool(threads, kQueueJobs);
   RewardService service(&handler, &pool);
   ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
-                   RpcServer::Create({options.listen, {&service}}));
+                   RpcServer::Create({.address = options.listen,
+                                      .services = {&service},
+                                      .credentials = options.credentials}));
 
   health.SetStarted();
   health.SetReady(true, "serving");

@@ -48,7 +48,8 @@ class Worker {
   explicit Worker(const WorkerOptions& options)
       : options_(options),
         metrics_(MetricRegistry::Create()),
-        channel_(MakeChannel(options.coordinator)),
+        channel_(MakeChannel(options.coordinator,
+                             options.credentials->ForPeer(v1::ROLE_LEARNER))),
         coordinator_(channel_),
         slots_(options.overrides.slots > 0 ? options.overrides.slots
                                            : InferenceModel::Options().slots),
@@ -76,7 +77,8 @@ class Worker {
     ASSIGN_OR_RETURN(
         server_,
         RpcServer::Create({.address = options_.listen,
-                           .services = {&rollout_service_, &weight_service_}}));
+                           .services = {&rollout_service_, &weight_service_},
+                           .credentials = options_.credentials}));
     return absl::OkStatus();
   }
 
@@ -90,6 +92,9 @@ class Worker {
       const absl::Status status = Register();
       const bool unreachable =
           absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+      if (absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status)) {
+        return WithExitCode(status, ExitCode::kConfig);
+      }
       if (!unreachable || absl::Now() > deadline) return status;
       if (!SleepUnlessShutdown(BackoffBefore(
               backoff, attempt, absl::Uniform(random, 0.0, 1.0)))) {
@@ -273,6 +278,7 @@ class Worker {
 }  // namespace
 
 absl::StatusOr<ExitCode> RunRolloutWorker(const WorkerOptions& options) {
+  RETURN_IF_ERROR(CheckDialable(options.coordinator, *options.credentials));
   KeepTransferMemory();
   return Worker(options).Run();
 }

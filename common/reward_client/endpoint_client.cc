@@ -101,7 +101,8 @@ std::vector<size_t> Retryable(const ScoreJob& job,
 
 EndpointClient::EndpointClient(const Options& options, MetricRegistry* metrics)
     : options_(options),
-      stub_(v1::RewardService::NewStub(MakeChannel(options.address))),
+      stub_(v1::RewardService::NewStub(
+          MakeChannel(options.address, options.credentials))),
       metrics_(options.name, metrics),
       inflight_(kDefaultInflight) {}
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/retry.h"
 #include "common/reward_client/answer.h"
 #include "common/reward_client/endpoint_metrics.h"
@@ -36,8 +37,9 @@ class EndpointClient {
   struct Options {
     std::string name;
     std::string address;
-    absl::Duration deadline;          // of one Score call
-    absl::Duration unavailable_wait;  // for a server that is not there
+    ChannelCredentials credentials = {};  // as MakeChannel takes it
+    absl::Duration deadline;              // of one Score call
+    absl::Duration unavailable_wait;      // for a server that is not there
     RetryPolicy retry;
     double max_abs_score = 1e6;
     std::string run_id;

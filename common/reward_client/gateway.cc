@@ -90,6 +90,7 @@ class GatewayImpl : public RewardGateway {
     EndpointClient::Options client;
     client.name = endpoint.name();
     client.address = endpoint.address();
+    client.credentials = options.to_servers;
     client.deadline = absl::Milliseconds(endpoint.deadline_ms());
     client.unavailable_wait = absl::Milliseconds(config.unavailable_wait_ms());
     client.retry.max_retries = config.max_retries();
