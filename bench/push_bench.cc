@@ -3,10 +3,12 @@
 //
 // Two processes: the parent is the learner, the child the worker. Both copies
 // go from the same image in the parent to warm memory in the child. The worker
-// does not pack: packing depends on the engine, not on the transport.
+// does not pack: packing depends on the engine, not on the transport. Each
+// push is made in plaintext and over mutual TLS, in turns.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "bench/report.h"
+#include "common/base/certificate_authority.h"
+#include "common/base/credentials.h"
+#include "common/base/file_io.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/philox.h"
@@ -40,6 +45,7 @@ namespace {
 
 constexpr int kPairs = 9;
 constexpr int kWarmUps = 2;
+constexpr size_t kAddressBytes = 64;
 
 ModelConfig Model() {
   ModelConfig config;
@@ -154,9 +160,64 @@ class IdleEngine : public rollout::GenerationEngine {
   int AbortAll() override { return 0; }
 };
 
-// The child: says where its gRPC server is, then takes raw copies until the
+std::string LeafFor(const KeyedCertificate& authority, const char* role,
+                    const Validity& validity) {
+  const auto leaf = IssueLeaf(
+      authority,
+      {.names = {absl::StrCat("URI:spiffe://operant/bench/", role, "/1")},
+       .validity = validity});
+  Check(leaf.ok(), "issue a certificate");
+  return leaf->key + leaf->certificate;
+}
+
+// A folder as `operant certs create` makes it, for both processes.
+class Certificates {
+ public:
+  Certificates() {
+    Check(mkdtemp(folder_) != nullptr, "mkdtemp");
+    const Validity validity{absl::Now() - absl::Hours(1),
+                            absl::Now() + absl::Hours(100)};
+    const auto authority = CreateAuthority("bench", validity);
+    Check(authority.ok(), "create an authority");
+    Write("ca.crt", authority->certificate);
+    Write("learner.pem", LeafFor(*authority, "learner", validity));
+    Write("rollout.pem", LeafFor(*authority, "rollout", validity));
+  }
+
+  std::shared_ptr<const Credentials> LoadFor(v1::Role role) const {
+    v1::SecuritySection security;
+    security.set_certs(folder_);
+    security.set_trust_domain("operant");
+    security.set_reload_seconds(60);
+    return *Credentials::Load(security, {.role = role, .run = "bench"});
+  }
+
+  void Remove() const { RemoveTree(folder_).IgnoreError(); }
+
+ private:
+  void Write(const char* name, const std::string& text) const {
+    const mode_t mask = umask(077);
+    Check(WriteFileAtomically(JoinPath(folder_, name), text).ok(), name);
+    umask(mask);
+  }
+
+  char folder_[32] = "/tmp/operant_bench_XXXXXX";
+};
+
+void SendAddress(int parent, std::string address) {
+  address.resize(kAddressBytes, '\0');
+  SendAll(parent, address.data(), address.size());
+}
+
+std::string ReceiveAddress(int worker) {
+  std::string address(kAddressBytes, '\0');
+  Check(ReceiveAll(worker, address.data(), address.size()), "recv");
+  return address.c_str();
+}
+
+// The child: says where its gRPC servers are, then takes raw copies until the
 // parent closes the connection.
-int RunWorker(int listener) {
+int RunWorker(int listener, const Certificates& certificates) {
   const int parent = accept(listener, nullptr, nullptr);
   Check(parent >= 0, "accept");
   rollout::KeepTransferMemory();
@@ -165,12 +226,15 @@ int RunWorker(int listener) {
   const auto metrics = MetricRegistry::Create();
   rollout::WeightLoader loader(
       {.model = Model(), .engine = &engine, .metrics = metrics.get()});
-  rollout::WeightService service;
+  rollout::WeightService service, encrypted_service;
   service.Serve(&loader);
+  encrypted_service.Serve(&loader);
   const auto server = *RpcServer::Create({.services = {&service}});
-  std::string address = server->address();
-  address.resize(64, '\0');
-  SendAll(parent, address.data(), address.size());
+  const auto encrypted = *RpcServer::Create(
+      {.services = {&encrypted_service},
+       .credentials = certificates.LoadFor(v1::ROLE_ROLLOUT)});
+  SendAddress(parent, server->address());
+  SendAddress(parent, encrypted->address());
   WeightImage destination = WeightImage::ForModel(Model(), WeightType::kF32);
   const std::span<std::byte> bytes = destination.bytes();
   while (ReceiveAll(parent, bytes.data(), bytes.size())) {
@@ -211,24 +275,31 @@ absl::StatusOr<PushSeconds> Push(const std::shared_ptr<grpc::Channel>& channel,
 }
 
 struct Samples {
-  std::vector<double> ratio, sent_ratio, tcp, push, seal;
+  std::vector<double> ratio, sent_ratio, tcp, push, seal, tls, tls_ratio;
 };
 
-absl::StatusOr<Samples> Measure(int worker,
-                                const std::shared_ptr<grpc::Channel>& channel) {
+struct Channels {
+  std::shared_ptr<grpc::Channel> plaintext, tls;
+};
+
+absl::StatusOr<Samples> Measure(int worker, const Channels& channels) {
   const std::shared_ptr<const WeightImage> image = RandomImage();
   const double gigabytes = static_cast<double>(image->bytes().size()) / 1e9;
   Samples samples;
   for (int i = 0; i < kWarmUps + kPairs; ++i) {
     const double raw = RawCopySeconds(worker, *image);
     ASSIGN_OR_RETURN(const PushSeconds push,
-                     Push(channel, image, static_cast<uint64_t>(i)));
+                     Push(channels.plaintext, image, uint64_t{2} * i));
+    ASSIGN_OR_RETURN(const PushSeconds tls,
+                     Push(channels.tls, image, uint64_t{2} * i + 1));
     if (i < kWarmUps) continue;
     samples.ratio.push_back(raw / push.total);
     samples.sent_ratio.push_back(raw / (push.total - push.seal));
     samples.tcp.push_back(gigabytes / raw);
     samples.push.push_back(gigabytes / push.total);
     samples.seal.push_back(push.seal);
+    samples.tls.push_back(gigabytes / tls.total);
+    samples.tls_ratio.push_back(push.total / tls.total);
   }
   return samples;
 }
@@ -239,33 +310,40 @@ std::vector<Row> Rows(const Samples& samples) {
       MedianRow("push-tcp-sealed", "x", samples.sent_ratio),
       MedianRow("tcp", "GB/s", samples.tcp),
       MedianRow("push", "GB/s", samples.push),
-      MedianRow("seal", "s", samples.seal)};
+      MedianRow("seal", "s", samples.seal),
+      MedianRow("push-tls", "GB/s", samples.tls),
+      MedianRow("push-tls-plaintext", "x", samples.tls_ratio)};
   rows[0].against = rows[1].against = "raw TCP copy, loopback, same bytes";
   rows[0].note = "digests of both sides and the acknowledgement included";
   rows[1].note = "as for every worker after the first: sealed once a version";
   rows[4].note = "the sender's digests, one pass, one thread";
+  rows[6].against = "the same push in plaintext";
   return rows;
 }
 
-absl::Status RunLearner(uint16_t port) {
+absl::Status RunLearner(uint16_t port, const Certificates& certificates) {
   const int worker = Connect(port);
-  std::string address(64, '\0');
-  Check(ReceiveAll(worker, address.data(), address.size()), "recv");
-  const auto channel = MakeChannel(address.c_str());
-  const absl::StatusOr<Samples> samples = Measure(worker, channel);
+  Channels channels;
+  channels.plaintext = MakeChannel(ReceiveAddress(worker));
+  channels.tls = MakeChannel(
+      ReceiveAddress(worker),
+      certificates.LoadFor(v1::ROLE_LEARNER)->ForPeer(v1::ROLE_ROLLOUT));
+  const absl::StatusOr<Samples> samples = Measure(worker, channels);
   close(worker);
   RETURN_IF_ERROR(samples.status());
   return Report("push", Rows(*samples));
 }
 
 int Main() {
+  const Certificates certificates;
   const int listener = Listen();
   const pid_t child = fork();  // before gRPC starts a thread
   Check(child >= 0, "fork");
-  if (child == 0) return RunWorker(listener);
-  const absl::Status status = RunLearner(PortOf(listener));
+  if (child == 0) return RunWorker(listener, certificates);
+  const absl::Status status = RunLearner(PortOf(listener), certificates);
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   waitpid(child, nullptr, 0);
+  certificates.Remove();
   return status.ok() ? 0 : 1;
 }
 

@@ -6,6 +6,6 @@ math(EXPR bytes "${digits} / 2")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," array "${hex}")
 string(REGEX REPLACE "(................................................................................)" "\\1\n" array "${array}")
 file(WRITE "${OUTPUT}"
-  "// Generated from config.proto.\n"
+  "// Generated.\n"
   "inline constexpr unsigned char ${NAME}[] = {\n${array}};\n"
   "inline constexpr int ${NAME}Bytes = ${bytes};\n")

@@ -14,8 +14,8 @@ constexpr const char* kFooter =
     "\nThe driver of a run: workers join it, reward servers are its\n"
     "configuration's. `operant train` starts it for you on one machine.\n"
     "\nExample:\n"
-    "  operant learner -c run.yaml --listen 127.0.0.1:7070 \\\n"
-    "      reward.endpoints=[127.0.0.1:50061]\n";
+    "  operant learner -c run.yaml --listen 10.0.0.1:7070 \\\n"
+    "      security.certs=certs reward.endpoints=[10.0.0.3:50061]\n";
 
 struct Flags {
   ConfigFlags config;
@@ -32,6 +32,10 @@ absl::StatusOr<ExitCode> Learn(const Flags& flags) {
   options.announce_path = flags.serving.announce;
   options.resume = flags.resume;
   InitLoggingAs("learner", flags.rank, options.config.log());
+  ASSIGN_OR_RETURN(options.credentials,
+                   Credentials::Load(options.config.security(),
+                                     {.role = v1::ROLE_LEARNER,
+                                      .run = options.config.run().name()}));
   InstallShutdownHandlers();
   RETURN_IF_ERROR(learner::RunLearner(options));
   return ExitCode::kDone;

@@ -13,6 +13,8 @@ namespace {
 constexpr const char* kFooter =
     "\nFirst steps:\n"
     "  make demo                              raw model -> reliable model\n"
+    "  operant init own-reward run.yaml       a configuration to start from\n"
+    "  operant doctor -c run.yaml             could it start?\n"
     "  operant train -c run.yaml              your run, on this machine\n"
     "  operant config explain ppo.kl_target   what a key means\n"
     "\nExit codes: 0 done, 64 usage, 65 data, 69 no reward server, 70 a bug,\n"
@@ -31,6 +33,10 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddGenerateVerb(app, action);
   AddLogprobsVerb(app, action);
   AddDataVerb(app, action);
+  AddInitVerb(app, action);
+  AddDoctorVerb(app, action);
+  AddCertsVerb(app, action);
+  AddCompletionVerb(app, action);
   AddConfigVerb(app, action);
   AddProbeVerb(app, action);
   AddTopVerb(app, action);

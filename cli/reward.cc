@@ -16,8 +16,8 @@ constexpr const char* kFooter =
     "proto/operant/v1/reward.proto. A server of your own, in any language,\n"
     "takes its place: examples/ has one in Python.\n"
     "\nExample:\n"
-    "  operant reward --listen 127.0.0.1:50061 reward.scorer=wellformed \\\n"
-    "      reward.lexicon=lexicon.txt\n";
+    "  operant reward --listen 127.0.0.1:50061 security.plaintext=true \\\n"
+    "      reward.scorer=wellformed reward.lexicon=lexicon.txt\n";
 
 struct Flags {
   ConfigFlags config;
@@ -29,10 +29,14 @@ absl::StatusOr<ExitCode> Serve(const Flags& flags) {
                    LoadFor(flags.config, ConfigUse::kReward));
   InitLoggingAs("reward", 0, config.log());
   InstallShutdownHandlers();
+  ASSIGN_OR_RETURN(auto credentials,
+                   Credentials::Load(config.security(),
+                                     {.role = v1::ROLE_REWARD, .run = ""}));
   return reward::RunRewardServer({.config = config.reward(),
                                   .listen = flags.serving.listen,
                                   .metrics = flags.serving.http,
-                                  .announce_path = flags.serving.announce});
+                                  .announce_path = flags.serving.announce,
+                                  .credentials = std::move(credentials)});
 }
 
 }  // namespace

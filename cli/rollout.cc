@@ -18,7 +18,8 @@ constexpr const char* kFooter =
     "its coordinator, and keys given here (rollout.slots, threads, device,\n"
     "dtype) hold for this worker.\n"
     "\nExample:\n"
-    "  operant rollout --coordinator 127.0.0.1:7070 rollout.threads=8\n";
+    "  operant rollout --coordinator 10.0.0.1:7070 --listen 10.0.0.2:7071 \\\n"
+    "      security.certs=certs rollout.threads=8\n";
 
 struct Flags {
   ConfigFlags config;
@@ -36,9 +37,14 @@ std::string DefaultId() {
 }
 
 absl::StatusOr<ExitCode> Roll(const Flags& flags) {
-  // Not resolved: what is not given here is the run's to say.
+  // Not resolved: what is not given here is the run's to say, but for what
+  // the run may not say.
   ASSIGN_OR_RETURN(const v1::RunConfig config,
                    LoadConfig(flags.config.files, flags.config.overrides));
+  v1::RunConfig resolved = config;
+  ResolveDefaults(resolved);
+  RETURN_IF_ERROR(ValidateConfig(resolved, ConfigUse::kRollout));
+  const v1::SecuritySection& security = resolved.security();
   InitLoggingAs("rollout", flags.rank, config.log());
   InstallShutdownHandlers();
   rollout::WorkerOptions options;
@@ -46,6 +52,9 @@ absl::StatusOr<ExitCode> Roll(const Flags& flags) {
   options.listen = flags.serving.listen;
   options.http = flags.serving.http;
   options.announce_path = flags.serving.announce;
+  ASSIGN_OR_RETURN(
+      options.credentials,
+      Credentials::Load(security, {.role = v1::ROLE_ROLLOUT, .run = ""}));
   options.worker_id = flags.id.empty() ? DefaultId() : flags.id;
   options.overrides = {.slots = static_cast<int>(config.rollout().slots()),
                        .threads = static_cast<int>(config.rollout().threads()),

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/config_flags.h"
+#include "cli/doctor.h"
 #include "cli/verbs.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
@@ -27,6 +28,7 @@ struct Flags {
   ConfigFlags config;
   bool resume = false;
   bool watch = false;
+  bool dry_run = false;
 };
 
 absl::StatusOr<ExitCode> Train(const Flags& flags) {
@@ -36,6 +38,7 @@ absl::StatusOr<ExitCode> Train(const Flags& flags) {
                                .watch = flags.watch};
   ASSIGN_OR_RETURN(options.config, LoadFor(flags.config, ConfigUse::kTrain));
   InitLoggingAs("train", 0, options.config.log());
+  if (flags.dry_run) return Examine(options.config);
   InstallShutdownHandlers();
   return TrainLocally(options);
 }
@@ -47,6 +50,8 @@ void AddTrainVerb(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
       "train", "Train on this machine: starts and supervises all processes");
   AddConfigFlags(*verb, flags->config);
+  verb->add_flag("--dry-run", flags->dry_run,
+                 "Say what would run, and whether it could (operant doctor)");
   verb->add_flag("--resume", flags->resume,
                  "Go on with the run of this name from its last checkpoint");
   verb->add_flag("--watch", flags->watch,

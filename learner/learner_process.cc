@@ -154,6 +154,7 @@ absl::Status LearnerSession::Serve() {
   ASSIGN_OR_RETURN(server_,
                    RpcServer::Create({.address = options_.listen,
                                       .services = coordinator_->services(),
+                                      .credentials = options_.credentials,
                                       .metrics = metrics_.get()}));
   RETURN_IF_ERROR(WriteAnnouncement(
       options_.announce_path,
@@ -179,10 +180,12 @@ absl::Status LearnerSession::ConnectRewards() {
   RETURN_IF_ERROR(CheckDataSources(config_.reward(), sources));
   ASSIGN_OR_RETURN(
       rewards_,
-      RewardGateway::Create({.config = config_.reward(),
-                             .run_id = RunId(),
-                             .tokenizer_digest = inputs_.tokenizer->digest()},
-                            metrics_.get()));
+      RewardGateway::Create(
+          {.config = config_.reward(),
+           .run_id = RunId(),
+           .tokenizer_digest = inputs_.tokenizer->digest(),
+           .to_servers = options_.credentials->ForPeer(v1::ROLE_REWARD)},
+          metrics_.get()));
   return rewards_->Handshake();
 }
 
@@ -205,11 +208,13 @@ absl::Status LearnerSession::PrepareTraining() {
   if (options_.resume) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
   publisher_ = std::make_unique<WeightPublisher>(
       coordinator_.get(), metrics_.get(), state_.model_digest,
-      absl::Milliseconds(config_.rollout().push_deadline_ms()));
+      absl::Milliseconds(config_.rollout().push_deadline_ms()),
+      options_.credentials->ForPeer(v1::ROLE_ROLLOUT));
   rollouts_ = RolloutClient::Create(
       {.worker_wait = absl::Milliseconds(config_.learner().worker_wait_ms()),
        .call_deadline =
-           absl::Milliseconds(config_.rollout().generate_deadline_ms())},
+           absl::Milliseconds(config_.rollout().generate_deadline_ms()),
+       .to_workers = options_.credentials->ForPeer(v1::ROLE_ROLLOUT)},
       coordinator_.get(), metrics_.get());
   ASSIGN_OR_RETURN(recorder_, RunRecorder::Create(config_, directory_.get(),
                                                   metrics_.get(), state_.step));

@@ -2,9 +2,11 @@
 #ifndef OPERANT_LEARNER_LEARNER_PROCESS_H_
 #define OPERANT_LEARNER_LEARNER_PROCESS_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "common/base/credentials.h"
 #include "operant/v1/config.pb.h"
 
 namespace operant::learner {
@@ -18,6 +20,8 @@ struct LearnerOptions {
   // empty: nowhere.
   std::string announce_path;
   bool resume = false;
+  // What the coordinator shows, and whom it accepts.
+  std::shared_ptr<const Credentials> credentials = Credentials::Plaintext();
 };
 
 // Trains until learner.steps or learner.max_seconds, writing the run directory

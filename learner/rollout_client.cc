@@ -112,7 +112,9 @@ class RolloutClientImpl final : public RolloutClient {
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
     absl::MutexLock lock(&mu_);
     auto& channel = channels_[address];
-    if (channel == nullptr) channel = MakeChannel(address, metrics_);
+    if (channel == nullptr) {
+      channel = MakeChannel(address, options_.to_workers, metrics_);
+    }
     return channel;
   }
 

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/metrics.h"
 #include "learner/admission.h"
 #include "learner/coordinator.h"
@@ -46,6 +47,7 @@ class RolloutClient {
     absl::Duration call_deadline = absl::Minutes(10);  // of one Generate call
     // How long the same sample may fail before the step gives up.
     int max_attempts = 5;
+    ChannelCredentials to_workers = {};  // as MakeChannel takes it
   };
 
   // `coordinator` and `metrics` are not owned.

@@ -43,16 +43,20 @@ const char* FailureReason(const absl::Status& status) {
 WeightPublisher::WeightPublisher(Coordinator* coordinator,
                                  MetricRegistry* metrics,
                                  const std::string& model_digest,
-                                 absl::Duration push_deadline)
+                                 absl::Duration push_deadline,
+                                 ChannelCredentials to_workers)
     : coordinator_(coordinator),
       metrics_(metrics),
       model_digest_(model_digest),
-      push_deadline_(push_deadline) {}
+      push_deadline_(push_deadline),
+      to_workers_(std::move(to_workers)) {}
 
 std::shared_ptr<grpc::Channel> WeightPublisher::ChannelTo(
     const std::string& address) {
   auto& channel = channels_[address];
-  if (channel == nullptr) channel = MakeChannel(address, metrics_);
+  if (channel == nullptr) {
+    channel = MakeChannel(address, to_workers_, metrics_);
+  }
   return channel;
 }
 

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/metrics.h"
 #include "grpcpp/channel.h"
 #include "learner/coordinator.h"
@@ -30,10 +31,10 @@ struct PublishReport {
 // One thread at a time.
 class WeightPublisher {
  public:
-  // Neither pointer is owned.
+  // Neither pointer is owned. `to_workers`: as MakeChannel takes it.
   WeightPublisher(Coordinator* coordinator, MetricRegistry* metrics,
-                  const std::string& model_digest,
-                  absl::Duration push_deadline);
+                  const std::string& model_digest, absl::Duration push_deadline,
+                  ChannelCredentials to_workers = {});
 
   // Called with the digest before any worker hears of the version; an error
   // ends the publication.
@@ -55,6 +56,7 @@ class WeightPublisher {
   MetricRegistry* const metrics_;
   const std::string model_digest_;
   const absl::Duration push_deadline_;
+  const ChannelCredentials to_workers_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;
 };
 

@@ -39,9 +39,11 @@ absl::Status Serve(const RewardServerOptions& options) {
   const int threads = std::max<int>(1, options.config.threads());
   ScoringPool pool(threads, kQueueJobs);
   RewardService service(&handler, &pool);
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<RpcServer> server,
-      RpcServer::Create({options.listen, {&service}, metrics.get()}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
+                   RpcServer::Create({.address = options.listen,
+                                      .services = {&service},
+                                      .credentials = options.credentials,
+                                      .metrics = metrics.get()}));
 
   health.SetStarted();
   health.SetReady(true, "serving");

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/base/credentials.h"
 #include "common/base/exit_code.h"
 #include "operant/v1/config.pb.h"
 
@@ -16,6 +17,8 @@ struct RewardServerOptions {
   // Takes the addresses once they serve (common/run/announcement.h); empty:
   // nowhere.
   std::string announce_path;
+  // What it shows, and whom it accepts.
+  std::shared_ptr<const Credentials> credentials = Credentials::Plaintext();
 };
 
 // Serves until SIGINT or SIGTERM (the caller has installed the handlers), then

@@ -48,7 +48,9 @@ class Worker {
   explicit Worker(const WorkerOptions& options)
       : options_(options),
         metrics_(CreateMetricsFor(MetricRole::kRollout)),
-        channel_(MakeChannel(options.coordinator, metrics_.get())),
+        channel_(MakeChannel(options.coordinator,
+                             options.credentials->ForPeer(v1::ROLE_LEARNER),
+                             metrics_.get())),
         coordinator_(channel_),
         slots_(options.overrides.slots > 0 ? options.overrides.slots
                                            : InferenceModel::Options().slots),
@@ -78,6 +80,7 @@ class Worker {
         server_,
         RpcServer::Create({.address = options_.listen,
                            .services = {&rollout_service_, &weight_service_},
+                           .credentials = options_.credentials,
                            .metrics = metrics_.get()}));
     return absl::OkStatus();
   }
@@ -92,6 +95,9 @@ class Worker {
       const absl::Status status = Register();
       const bool unreachable =
           absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+      if (absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status)) {
+        return WithExitCode(status, ExitCode::kConfig);
+      }
       if (!unreachable || absl::Now() > deadline) return status;
       if (!SleepUnlessShutdown(BackoffBefore(
               backoff, attempt, absl::Uniform(random, 0.0, 1.0)))) {
@@ -275,6 +281,7 @@ class Worker {
 }  // namespace
 
 absl::StatusOr<ExitCode> RunRolloutWorker(const WorkerOptions& options) {
+  RETURN_IF_ERROR(CheckDialable(options.coordinator, *options.credentials));
   KeepTransferMemory();
   return Worker(options).Run();
 }

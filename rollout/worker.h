@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/exit_code.h"
 #include "rollout/generation_engine.h"
 #include "rollout/worker_settings.h"
@@ -36,6 +37,8 @@ struct WorkerOptions {
   // nowhere.
   std::string announce_path;
   WorkerOverrides overrides;
+  // What it shows, and whom it accepts: the learner, by its role.
+  std::shared_ptr<const Credentials> credentials = Credentials::Plaintext();
   // How long an unreachable coordinator is tried at the start.
   absl::Duration register_timeout = absl::Seconds(60);
   // What is in flight may finish within this, at the end.

@@ -21,6 +21,7 @@ ExitCode CodeByCanonicalCode(absl::StatusCode code) {
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kUnimplemented:  // a model or tokenizer not built
       return ExitCode::kConfig;
     case absl::StatusCode::kDataLoss:
       return ExitCode::kData;

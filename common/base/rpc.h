@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/metrics.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
@@ -25,12 +26,13 @@ class RpcServer {
     std::string address = "127.0.0.1:0";  // port 0: a free one
     // Not owned; must outlive the server.
     std::vector<grpc::Service*> services;
+    std::shared_ptr<const Credentials> credentials = Credentials::Plaintext();
     // Counts the calls (grpc_server_*); null: nobody does.
     MetricRegistry* metrics = nullptr;
   };
 
-  // Errors: InvalidArgument (malformed address; a bind outside loopback, which
-  // needs TLS), FailedPrecondition (the port is in use; names it). The
+  // Errors: InvalidArgument (malformed address; plaintext outside
+  // loopback), FailedPrecondition (the port is in use; names it). The
   // standard health service is always served.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Create(
       const Options& options);
@@ -42,9 +44,11 @@ class RpcServer {
 };
 
 // Opens (lazily) a channel to `address`: keepalive 20 s, large TCP reads, its
-// own connection. Never fails; calls on it do. `metrics`, if any, count them
-// (grpc_client_*).
+// own connection. `credentials` are those of Credentials::ForPeer or of
+// HostCredentials; null is plaintext. Never fails; calls on it do. `metrics`, if
+// any, count them (grpc_client_*).
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           ChannelCredentials credentials = {},
                                            MetricRegistry* metrics = nullptr);
 
 // Sets the deadline, and makes the call fail at once when the peer is not

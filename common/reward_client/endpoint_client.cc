@@ -101,7 +101,7 @@ absl::Status CircuitOpen() {
 
 EndpointClient::EndpointClient(const Options& options, MetricRegistry* metrics)
     : options_(options),
-      stub_(options.address, options.token_file, metrics),
+      stub_(options.address, options.token_file, options.credentials, metrics),
       metrics_(options.name, metrics),
       inflight_(kDefaultInflight),
       cache_(options.cache_items),

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/retry.h"
 #include "common/reward_client/answer.h"
 #include "common/reward_client/circuit_breaker.h"
@@ -39,12 +40,13 @@ class EndpointClient {
   struct Options {
     std::string name;
     std::string address;
-    std::string token_file;           // may be empty
-    absl::Duration deadline;          // of one Score call
-    absl::Duration unavailable_wait;  // for a server that is not there
-    int max_inflight = 0;             // calls at once; 0: the server's word
-    int breaker_failures = 0;         // in a row; 0: no breaker
-    size_t cache_items = 0;           // 0: no cache
+    std::string token_file;               // may be empty
+    ChannelCredentials credentials = {};  // as MakeChannel takes it
+    absl::Duration deadline;              // of one Score call
+    absl::Duration unavailable_wait;      // for a server that is not there
+    int max_inflight = 0;                 // calls at once; 0: the server's word
+    int breaker_failures = 0;             // in a row; 0: no breaker
+    size_t cache_items = 0;               // 0: no cache
     std::vector<v1::ComponentWeight> component_weights;
     RetryPolicy retry;
     double max_abs_score = 1e6;

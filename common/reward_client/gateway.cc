@@ -95,6 +95,7 @@ class GatewayImpl : public RewardGateway {
     client.cache_items = config.no_cache() ? 0 : config.cache_items();
     client.component_weights = {endpoint.component_weights().begin(),
                                 endpoint.component_weights().end()};
+    client.credentials = options.to_servers;
     client.deadline = absl::Milliseconds(endpoint.deadline_ms());
     client.unavailable_wait = absl::Milliseconds(config.unavailable_wait_ms());
     client.retry.max_retries = config.max_retries();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/credentials.h"
 #include "common/base/metrics.h"
 #include "operant/v1/config.pb.h"
 #include "operant/v1/reward.pb.h"
@@ -39,6 +40,7 @@ class RewardGateway {
     v1::RewardSection config;  // resolved
     std::string run_id;
     std::string tokenizer_digest;
+    ChannelCredentials to_servers = {};  // as MakeChannel takes it
   };
 
   // Opens channels; does not yet call. `metrics` is not owned. Errors:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -53,9 +54,10 @@ absl::Status JudgeCall(const absl::Status& status) {
 }  // namespace
 
 RewardStub::RewardStub(const std::string& address,
-                       const std::string& token_file, MetricRegistry* metrics)
+                       const std::string& token_file,
+                       ChannelCredentials credentials, MetricRegistry* metrics)
     : token_file_(token_file),
-      channel_(MakeChannel(address, metrics)),
+      channel_(MakeChannel(address, std::move(credentials), metrics)),
       stub_(v1::RewardService::NewStub(channel_)),
       bytes_stub_(channel_) {}
 

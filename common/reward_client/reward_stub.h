@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "common/base/metrics.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
@@ -23,6 +24,7 @@ class RewardStub {
  public:
   // `token_file` may be empty; `metrics` counts the calls.
   RewardStub(const std::string& address, const std::string& token_file,
+             ChannelCredentials credentials = {},
              MetricRegistry* metrics = nullptr);
 
   // Reads the token file again. FailedPrecondition (it cannot be read, or holds

@@ -321,11 +321,20 @@ ProcessSpec LocalTraining::RolloutSpec(int index) const {
               options_.config.rollout().threads());
 }
 
+// Without certificates the processes talk in plaintext: all of them are on
+// loopback addresses.
+void AllowPlaintext(v1::SecuritySection& security) {
+  const bool certificates =
+      !security.certs().empty() || !security.certificate().empty();
+  if (!certificates) security.set_plaintext(true);
+}
+
 }  // namespace
 
 absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options) {
   LocalTrainingOptions filled = options;
   DivideThreads(UsableCores(), filled.config);
+  AllowPlaintext(*filled.config.mutable_security());
   ASSIGN_OR_RETURN(
       std::unique_ptr<RunDirectory> run,
       RunDirectory::Open(filled.config.run().root(), filled.config.run().name(),

@@ -52,7 +52,8 @@ TEST(CliTest, HelpListsTheVerbsAndExitCodes) {
 TEST(CliTest, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
        {"demo", "train", "learner", "rollout", "reward", "sft", "eval",
-        "generate", "logprobs", "config", "data wordnet", "probe"}) {
+        "generate", "logprobs", "config", "data wordnet", "probe", "certs",
+        "init", "completion", "doctor"}) {
     const Outcome help = Operant(std::string(verb) + " --help");
     EXPECT_EQ(help.exit_code, 0) << verb;
     EXPECT_THAT(help.output, HasSubstr("Example")) << verb;
@@ -147,6 +148,109 @@ TEST(CliTest, ShippedConfigurationsAreUnderstood) {
         Operant(std::string("config show -c deploy/configs/") + file);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
   }
+}
+
+// A folder of its own, which does not exist yet.
+std::string FreshFolder(const std::string& name) {
+  const std::string path = testing::TempDir() + "operant_cli_" + name;
+  std::filesystem::remove_all(path);
+  return path;
+}
+
+TEST(CertsTest, AFolderOfCertificatesIsUsable) {
+  const std::string folder = FreshFolder("certs");
+  const Outcome made = Operant("certs create " + folder + " --run math");
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  EXPECT_THAT(made.output, HasSubstr("spiffe://operant/math/learner/1"));
+  EXPECT_EQ(
+      std::filesystem::status(folder + "/learner.pem").permissions(),
+      std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(Operant("certs create " + folder).exit_code, 78) << "once";
+  EXPECT_EQ(Operant("certs issue " + folder + " rollout --name h2").exit_code,
+            0);
+  EXPECT_THAT(Operant("certs show " + folder + "/rollout.pem").output,
+              HasSubstr("spiffe://operant/run/rollout/h2"));
+  EXPECT_EQ(Operant("certs issue " + folder + " king").exit_code, 64);
+  EXPECT_EQ(Operant("certs issue " + folder + " learner --name a/b").exit_code,
+            78);
+  EXPECT_EQ(Operant("certs token " + folder + "/token").exit_code, 0);
+  EXPECT_EQ(Operant("certs token " + folder + "/token").exit_code, 78);
+}
+
+TEST(CertsTest, AProcessRefusesWhatItMayNotUse) {
+  const std::string folder = FreshFolder("certs_refused");
+  ASSERT_EQ(Operant("certs create " + folder).exit_code, 0);
+  const std::string with_certs = "reward security.certs=" + folder;
+  const auto refused = [](const std::string& command, const char* why) {
+    const Outcome outcome = Operant(command);
+    EXPECT_EQ(outcome.exit_code, 78) << command << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(why)) << command;
+  };
+  refused("reward", "no certificates");
+  refused(
+      "reward --listen 0.0.0.0:0 reward.scorer=length security.plaintext=true",
+      "loopback");
+  refused(with_certs + " security.certificate=" + folder + "/learner.pem" +
+              " security.key=" + folder + "/learner.pem",
+          "certificate of another process");
+  std::filesystem::permissions(folder + "/reward.pem",
+                               std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  refused(with_certs, "chmod 0600");
+  refused("rollout --coordinator 10.1.2.3:7070 security.plaintext=true",
+          "cannot dial");
+}
+
+TEST(DoctorTest, EveryFaultIsNamedAtOnce) {
+  const std::string runs = FreshFolder("doctor_runs");
+  std::filesystem::create_directories(runs + "/used/checkpoints");
+  const Outcome outcome = Operant(
+      "doctor model.path=/nowhere data.prompts=/nothing.jsonl learner.steps=1 "
+      "learner.listen=0.0.0.0:0 run.name=used run.root=" +
+      runs + " 'reward.endpoints=[127.0.0.1:1]'");
+  EXPECT_EQ(outcome.exit_code, 78) << outcome.output;
+  for (const char* fault :
+       {"model.path", "run directory is used", "expected a loopback address",
+        "start the server, or correct reward.endpoints"}) {
+    EXPECT_THAT(outcome.output, HasSubstr(fault));
+  }
+  EXPECT_THAT(outcome.output, HasSubstr("ok    batch"));
+  const Outcome uncertified = Operant(
+      "train --dry-run model.path=/nowhere data.prompts=/p learner.steps=1 "
+      "security.certs=/nowhere");
+  EXPECT_EQ(uncertified.exit_code, 78);
+  EXPECT_THAT(uncertified.output, HasSubstr("/nowhere/learner.pem"));
+}
+
+TEST(InitTest, WritesAConfigurationThatReads) {
+  for (const char* preset : {"own-model", "own-reward", "cluster"}) {
+    const std::string file = FreshFolder(std::string(preset) + ".yaml");
+    ASSERT_EQ(Operant(std::string("init ") + preset + " " + file).exit_code, 0);
+    EXPECT_EQ(Operant("config show -c " + file).exit_code, 0) << preset;
+    EXPECT_EQ(Operant(std::string("init ") + preset + " " + file).exit_code, 78)
+        << "never over a file";
+  }
+  EXPECT_EQ(Operant("init nothing").exit_code, 64);
+}
+
+TEST(CompletionTest, BashCompletesVerbsFlagsAndKeys) {
+  const auto complete = [](const std::string& line, int word) {
+    const std::string script = "source <(" OPERANT_PROGRAM
+                               " completion bash); COMP_WORDS=(" +
+                               line + "); COMP_CWORD=" + std::to_string(word) +
+                               "; _operant 2>/dev/null; echo ${COMPREPLY[@]}";
+    std::FILE* pipe = popen(("bash -c '" + script + "'").c_str(), "r");
+    std::array<char, 65536> buffer{};
+    const char* line_read = std::fgets(buffer.data(), buffer.size(), pipe);
+    pclose(pipe);
+    return std::string(line_read == nullptr ? "" : line_read);
+  };
+  EXPECT_EQ(complete("operant tra", 1), "train\n");
+  EXPECT_EQ(complete("operant config ex", 2), "explain\n");
+  EXPECT_THAT(complete("operant train --res", 2), StartsWith("--resume"));
+  EXPECT_EQ(complete("operant train ppo.gam", 2), "ppo.gamma=\n");
+  EXPECT_THAT(Operant("completion zsh").output, StartsWith("autoload"));
+  EXPECT_EQ(Operant("completion fish").exit_code, 64);
 }
 
 }  // namespace

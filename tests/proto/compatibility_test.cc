@@ -37,6 +37,7 @@ FileDescriptorSet CurrentContract() {
   for (const FileDescriptor* file :
        {v1::Grant::descriptor()->file(), v1::RunConfig::descriptor()->file(),
         v1::RegisterRequest::descriptor()->file(),
+        v1::LedgerRecord::descriptor()->file(),
         v1::ScoreRequest::descriptor()->file(),
         v1::LedgerRecord::descriptor()->file(),
         v1::GenerateRequest::descriptor()->file(),

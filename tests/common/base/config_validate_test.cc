@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/config.h"
 #include "common/base/config_limits.h"
 #include "gmock/gmock.h"
@@ -321,6 +322,16 @@ TEST(ConfigValidateTest, CertificatesAndPlaintextExcludeEachOther) {
   };
   for (const auto& [changes, expected] : table) {
     EXPECT_THAT(Faults(ConfigUse::kReward, changes), HasSubstr(expected));
+  }
+}
+
+TEST(ConfigValidateTest, ThePresetsAreValid) {
+  for (const char* preset : {"own-model", "own-reward", "cluster"}) {
+    auto config =
+        LoadConfig({absl::StrCat("deploy/presets/", preset, ".yaml")}, {});
+    ASSERT_TRUE(config.ok()) << config.status();
+    ResolveDefaults(*config);
+    EXPECT_EQ(ValidateConfig(*config, ConfigUse::kTrain), absl::OkStatus());
   }
 }
 

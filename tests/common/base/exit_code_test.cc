@@ -24,7 +24,7 @@ TEST(ExitCodeTest, FollowsTheTableOfCanonicalCodes) {
       {absl::StatusCode::kCancelled, 75},
       {absl::StatusCode::kInternal, 70},
       {absl::StatusCode::kUnknown, 70},
-      {absl::StatusCode::kUnimplemented, 70},
+      {absl::StatusCode::kUnimplemented, 78},
       {absl::StatusCode::kPermissionDenied, 70},
       {absl::StatusCode::kUnauthenticated, 70},
   };

@@ -47,7 +47,7 @@ TEST(RpcMetricsTest, BothEndsCountCallsByMethodAndCode) {
   auto server = *RpcServer::Create(
       {.services = {&service}, .metrics = server_metrics.get()});
   {
-    const auto channel = MakeChannel(server->address(), client_metrics.get());
+    const auto channel = MakeChannel(server->address(), {}, client_metrics.get());
     Register(channel, "a");
     Register(channel, "b");
     Register(channel, "");
@@ -68,7 +68,7 @@ TEST(RpcMetricsTest, BothEndsCountCallsByMethodAndCode) {
 
 TEST(RpcMetricsTest, ACallToNobodyIsCountedAsUnavailable) {
   const auto metrics = MetricRegistry::Create();
-  Register(MakeChannel("127.0.0.1:1", metrics.get()), "a");
+  Register(MakeChannel("127.0.0.1:1", {}, metrics.get()), "a");
   const auto page = MetricsPage::Parse(metrics->Serialize());
   EXPECT_EQ(page.Find("grpc_client_handled_total", Call("UNAVAILABLE")), 1);
 }
@@ -77,7 +77,7 @@ TEST(RpcMetricsTest, AChannelMayOutliveTheRegistry) {
   Coordinator service;
   const auto server = *RpcServer::Create({.services = {&service}});
   auto metrics = MetricRegistry::Create();
-  const auto channel = MakeChannel(server->address(), metrics.get());
+  const auto channel = MakeChannel(server->address(), {}, metrics.get());
   metrics.reset();
   Register(channel, "a");
 }
