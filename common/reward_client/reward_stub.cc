@@ -21,9 +21,10 @@ namespace operant {
 namespace {
 
 constexpr char kScoreMethod[] = "/operant.v1.RewardService/Score";
-// What gRPC's client says, with RESOURCE_EXHAUSTED, of an answer over the
-// limit; from a server that code means "busy", which is asked again.
-constexpr char kTooLarge[] = "Received message larger than max";
+// What gRPC says, with RESOURCE_EXHAUSTED, of an answer over the limit, at the
+// end that has it ("Sent", "Received"); else that code means "busy", which is
+// asked again.
+constexpr char kTooLarge[] = "message larger than max";
 
 grpc::ByteBuffer Serialize(const v1::ScoreRequest& request) {
   grpc::ByteBuffer bytes;

@@ -39,7 +39,6 @@ FileDescriptorSet CurrentContract() {
         v1::RegisterRequest::descriptor()->file(),
         v1::LedgerRecord::descriptor()->file(),
         v1::ScoreRequest::descriptor()->file(),
-        v1::LedgerRecord::descriptor()->file(),
         v1::GenerateRequest::descriptor()->file(),
         v1::Trajectory::descriptor()->file(),
         v1::WeightFrame::descriptor()->file()}) {

@@ -2,6 +2,7 @@
 // replaced in silence, each is counted under its cause.
 #include "tests/common/reward_client/bad_answers.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
@@ -93,7 +94,8 @@ TEST_F(BadAnswersTest, DropLeavesOutWhatIsBadAndCountsItsCause) {
       ASSERT_EQ(score.error.ok(), !bad) << shape.name;
     }
     ASSERT_EQ(Counted(shape.cause) - before, shape.item < 0 ? kItems : 1)
-        << shape.name << ", expected " << OutcomeLabel(shape.cause);
+        << shape.name << ", expected " << OutcomeLabel(shape.cause) << ": "
+        << (*scores)[std::max(shape.item, 0)].error;
   }
 }
 
