@@ -22,19 +22,23 @@ def families():
     return [Family(name, table) for name, table in tables.items()]
 
 
-def steady_page(run):
+def steady_page(run, seconds=60):
     """A learner's page that no step changed while it was read, and the rows of
     metrics.jsonl that it speaks of."""
-    step = ("operant_learner_last_step_timestamp_seconds", frozenset())
-    for _ in range(50):
-        before, rows = run.page("learner"), run.rows()
-        time.sleep(0.1)
-        after = samples(run.page("learner"))
-        found = samples(before)
-        steps = found["operant_learner_steps_total", frozenset()]
-        if found[step] == after[step] and rows and rows[-1]["step"] == steps:
+    told = ("operant_learner_last_step_timestamp_seconds",
+            "operant_learner_steps_total")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        # Looked at back to back: a step can take less than 50 ms.
+        before, rows, after = run.page("learner"), run.rows(), run.page(
+            "learner")
+        found, later = samples(before), samples(after)
+        if rows and all(found[name, frozenset()] == later[name, frozenset()]
+                        for name in told) and (
+                rows[-1]["step"] == found[told[1], frozenset()]):
             return found, rows
-    raise RuntimeError("no two looks without a step between them")
+        time.sleep(0.01)
+    raise RuntimeError(f"no two looks without a step between in {seconds} s")
 
 
 def figure(rows, words):
