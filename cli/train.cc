@@ -22,6 +22,8 @@ constexpr const char* kFooter =
     "  operant train -c deploy/configs/own-model.yaml model.path=my-model \\\n"
     "      data.prompts=prompts.jsonl reward.endpoints=[127.0.0.1:50061]\n"
     "  operant train -c run.yaml --resume     go on after an interruption\n"
+    "\nA process that fails is started again, the learner from its last\n"
+    "checkpoint; run.max_failures times within run.failure_window_ms.\n"
     "\nCtrl-C once: finish the step, save, exit with 130. Twice: stop now.\n";
 
 struct Flags {

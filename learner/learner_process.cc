@@ -192,7 +192,12 @@ absl::Status LearnerSession::ConnectRewards() {
 absl::Status LearnerSession::PrepareTraining() {
   HfModel start = inputs_.reference;
   std::string checkpoint;
-  if (options_.resume) {
+  const bool resume = options_.resume && !checkpoints_->steps().empty();
+  if (options_.resume && !resume) {
+    LogWarning("no checkpoint yet: the run begins at its start",
+               {{"path", directory_->path()}});
+  }
+  if (resume) {
     ASSIGN_OR_RETURN(checkpoint, checkpoints_->Latest());
     ASSIGN_OR_RETURN(start, LoadHfModel(checkpoint));
     ASSIGN_OR_RETURN(state_, ReadTrainerState(checkpoint));
@@ -205,7 +210,7 @@ absl::Status LearnerSession::PrepareTraining() {
   state_.run_id = RunId();
   ASSIGN_OR_RETURN(trainer_,
                    PolicyTrainer::Create(config_, start, inputs_.reference));
-  if (options_.resume) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
+  if (resume) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
   publisher_ = std::make_unique<WeightPublisher>(
       coordinator_.get(), metrics_.get(), state_.model_digest,
       absl::Milliseconds(config_.rollout().push_deadline_ms()),

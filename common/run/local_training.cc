@@ -4,18 +4,22 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/file_io.h"
 #include "common/base/log.h"
+#include "common/base/monotonic_clock.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "common/run/local_processes.h"
 #include "common/run/local_prometheus.h"
+#include "common/run/process_keeper.h"
 #include "common/run/process_stats.h"
 #include "common/run/process_table.h"
 #include "common/run/reward_command.h"
@@ -27,60 +31,53 @@
 namespace operant {
 namespace {
 
-constexpr const char* kLearner = "learner";
-constexpr const char* kReward = "reward";
-
 // A scorer reads its word lists; the learner reads a model from disk.
 constexpr absl::Duration kRewardStart = absl::Seconds(60);
 constexpr absl::Duration kLearnerStart = absl::Minutes(10);
-// After SIGINT or SIGTERM the learner finishes its step and saves.
-constexpr absl::Duration kSaveGrace = absl::Minutes(3);
 // Workers and reward servers have nothing to save.
 constexpr absl::Duration kStopGrace = absl::Seconds(10);
 constexpr absl::Duration kWatchInterval = absl::Seconds(5);
-// A process that keeps dying has a cause that starting it does not cure.
-constexpr int kMaxRestarts = 3;
+constexpr const char* kPrometheus = "prometheus";
 
-std::string RolloutRole(int index) { return absl::StrCat("rollout-", index); }
-
-// Whether starting the same command again would end the same way.
-bool IsPermanent(const ProcessExit& exit) {
-  if (exit.signal != 0) return false;
-  switch (static_cast<ExitCode>(exit.exit_code)) {
-    case ExitCode::kDone:
-    case ExitCode::kUsage:
-    case ExitCode::kData:
-    case ExitCode::kConfig:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// The run's exit code, from how the learner ended.
-ExitCode CodeOf(const ProcessExit& learner) {
-  if (learner.signal == SIGKILL) return ExitCode::kResumable;
-  if (learner.signal != 0) return ExitCode::kBug;
-  return static_cast<ExitCode>(learner.exit_code);
+bool IsReward(const std::string& role) {
+  return absl::StartsWith(role, kRewardRole);
 }
 
 class LocalTraining {
  public:
   LocalTraining(const LocalTrainingOptions& options,
                 std::unique_ptr<RunDirectory> run)
-      : options_(options), run_(std::move(run)) {}
+      : options_(options),
+        run_(std::move(run)),
+        processes_(options.program, options.config, *run_),
+        keeper_(RestartLimitsOf(options.config.run()),
+                {.start = [this](const ProcessSpec& s) { return Launch(s); },
+                 .signal =
+                     [this](const std::string& role, int signal) {
+                       supervisor_.Signal(role, signal);
+                     }}) {}
 
   absl::StatusOr<ExitCode> Run();
 
  private:
   absl::Status StartAll();
   absl::Status StartRewardCommands();
-  absl::Status StartAndWait(const ProcessSpec& spec, absl::Duration timeout);
+  absl::Status StartLearner();
+  // A unit of one process.
   absl::Status Start(const ProcessSpec& spec);
+  absl::Status StartAndWait(const ProcessSpec& spec, absl::Duration timeout);
+  absl::Status AwaitServing(const std::string& role, absl::Duration timeout);
+  absl::Status Launch(const ProcessSpec& spec);
   ExitCode Watch();
+  // The run's exit code, once it is over.
+  std::optional<ExitCode> Handle(const ProcessKeeper::Verdict& verdict);
+  std::optional<ExitCode> LearnerEnded(const ProcessKeeper::Verdict& verdict);
+  // Whether the run can do without `unit`, which is not started again.
+  bool CanDoWithout(const std::string& unit) const;
+  void StopBecause(const std::string& cause, ExitCode code);
   void PassOnSignal();
+  void TellLearnerToStop(int signal);
   void ReportDeath(const ProcessExit& exit) const;
-  void StartAgain(const ProcessExit& exit);
   void StopOthers();
   absl::Status WriteReport();
   absl::Status StartPrometheus();
@@ -88,31 +85,28 @@ class LocalTraining {
   std::string TargetsPath() const {
     return JoinPath(run_->path(), "targets.json");
   }
-
-  // The command line of `operant VERB` that serves and announces itself.
-  ProcessSpec Spec(const std::string& role, const std::string& verb,
-                   std::vector<std::string> flags, int threads) const;
-  ProcessSpec RewardSpec(const std::string& listen) const;
-  ProcessSpec LearnerSpec() const;
-  ProcessSpec RolloutSpec(int index) const;
-  std::string AnnouncePath(const std::string& role) const {
-    return JoinPath(run_->path(), absl::StrCat("logs/", role, ".address"));
-  }
+  LocalProcesses::LearnerPlan LearnerPlan() const;
 
   const LocalTrainingOptions& options_;
   const std::unique_ptr<RunDirectory> run_;
+  const LocalProcesses processes_;
   Supervisor supervisor_;
+  ProcessKeeper keeper_;
   ProcessTable table_;
-  std::map<std::string, ProcessSpec> specs_;  // by role
-  std::string listed_;                        // what targets.json holds
-  bool signal_passed_on_ = false;
-  absl::Time kill_time_ = absl::InfiniteFuture();
+  std::vector<std::string> roles_;  // of every process ever started
+  std::string listed_;              // what targets.json holds
+  int workers_left_ = 0;            // that run, or will again
+  bool stopping_ = false;
+  std::optional<ExitCode> stop_code_;  // of a cause found here
+  std::string stop_cause_;
+  absl::Time kill_time_ = absl::InfiniteFuture();  // monotonic
 };
 
 absl::StatusOr<ExitCode> LocalTraining::Run() {
   const absl::Status started = StartAll();
   const ExitCode code = started.ok() ? Watch() : ExitCode::kDone;
-  specs_.clear();
+  stopping_ = true;
+  roles_.clear();
   ListTargets();
   StopOthers();
   RETURN_IF_ERROR(WriteReport());
@@ -120,6 +114,10 @@ absl::StatusOr<ExitCode> LocalTraining::Run() {
     return ExitCodeFor(ShutdownRequested());
   }
   RETURN_IF_ERROR(started);
+  if (!stop_cause_.empty()) {
+    return WithExitCode(absl::AbortedError(stop_cause_),
+                        stop_code_.value_or(code));
+  }
   return code;
 }
 
@@ -127,17 +125,39 @@ absl::Status LocalTraining::StartAll() {
   ListTargets();
   if (options_.watch) RETURN_IF_ERROR(StartPrometheus());
   if (options_.config.reward().endpoints().empty()) {
-    RETURN_IF_ERROR(StartAndWait(RewardSpec("127.0.0.1:0"), kRewardStart));
+    RETURN_IF_ERROR(
+        StartAndWait(processes_.Reward(kAnyLoopbackPort), kRewardStart));
     // Started again, it serves where the learner looks for it.
-    specs_[kReward] = RewardSpec(table_.announcement(kReward).address);
+    keeper_.ReplaceSpecs(
+        kRewardRole,
+        {processes_.Reward(table_.announcement(kRewardRole).address)});
   }
   RETURN_IF_ERROR(StartRewardCommands());
-  RETURN_IF_ERROR(StartAndWait(LearnerSpec(), kLearnerStart));
+  RETURN_IF_ERROR(StartLearner());
   for (uint32_t i = 0; i < options_.config.rollout().workers(); ++i) {
-    RETURN_IF_ERROR(Start(RolloutSpec(i)));
+    RETURN_IF_ERROR(Start(processes_.Rollout(
+        static_cast<int>(i), table_.announcement(kLearnerRole).address)));
+    ++workers_left_;
   }
   return WriteFileAtomically(JoinPath(run_->path(), "processes.json"),
                              table_.ToJson());
+}
+
+LocalProcesses::LearnerPlan LocalTraining::LearnerPlan() const {
+  return {.resume = options_.resume,
+          .builtin_reward = table_.announcement(kRewardRole).address};
+}
+
+// Started again, it goes on from its last checkpoint, and serves where the
+// workers look for it.
+absl::Status LocalTraining::StartLearner() {
+  LocalProcesses::LearnerPlan plan = LearnerPlan();
+  RETURN_IF_ERROR(keeper_.Start(kLearnerRole, processes_.Learner(plan)));
+  RETURN_IF_ERROR(AwaitServing(kLearnerRole, kLearnerStart));
+  plan.listen = table_.announcement(kLearnerRole).address;
+  plan.resume = true;
+  keeper_.ReplaceSpecs(kLearnerRole, processes_.Learner(plan));
+  return absl::OkStatus();
 }
 
 // Servers of the user's. One that does not come up is a fault of the
@@ -147,7 +167,7 @@ absl::Status LocalTraining::StartRewardCommands() {
   for (int i = 0; i < reward.endpoints_size(); ++i) {
     const v1::RewardEndpoint& endpoint = reward.endpoints(i);
     if (endpoint.command().empty()) continue;
-    const std::string role = absl::StrCat(kReward, "-", i);
+    const std::string role = absl::StrCat(kRewardRole, "-", i);
     absl::Status started =
         Start(RewardCommandSpec(endpoint, role, run_->log_path(role)));
     if (started.ok()) {
@@ -167,39 +187,109 @@ absl::Status LocalTraining::StartRewardCommands() {
   return absl::OkStatus();
 }
 
-absl::Status LocalTraining::Start(const ProcessSpec& spec) {
+absl::Status LocalTraining::Launch(const ProcessSpec& spec) {
   // What an earlier incarnation announced is void.
-  RETURN_IF_ERROR(RemoveTree(AnnouncePath(spec.role)));
+  RETURN_IF_ERROR(RemoveTree(processes_.AnnouncePath(spec.role)));
   RETURN_IF_ERROR(supervisor_.Start(spec));
-  specs_.insert_or_assign(spec.role, spec);
+  if (std::find(roles_.begin(), roles_.end(), spec.role) == roles_.end())
+    roles_.push_back(spec.role);
   table_.Started(spec.role);
   return absl::OkStatus();
+}
+
+absl::Status LocalTraining::Start(const ProcessSpec& spec) {
+  return keeper_.Start(spec.role, {spec});
 }
 
 absl::Status LocalTraining::StartAndWait(const ProcessSpec& spec,
                                          absl::Duration timeout) {
   RETURN_IF_ERROR(Start(spec));
+  return AwaitServing(spec.role, timeout);
+}
+
+absl::Status LocalTraining::AwaitServing(const std::string& role,
+                                         absl::Duration timeout) {
   ASSIGN_OR_RETURN(
       Announcement serving,
-      supervisor_.WaitServing(spec.role, AnnouncePath(spec.role), timeout));
-  table_.Serving(spec.role, serving);
+      supervisor_.WaitServing(role, processes_.AnnouncePath(role), timeout));
+  table_.Serving(role, serving);
   return absl::OkStatus();
 }
 
 ExitCode LocalTraining::Watch() {
   while (true) {
     ListTargets();
-    const auto exit = supervisor_.WaitExit(
-        std::min(kill_time_, absl::Now() + kWatchInterval));
+    PassOnSignal();
+    const absl::Duration wait =
+        std::min(kill_time_, keeper_.NextStart()) - MonotonicNow();
+    const auto exit =
+        supervisor_.WaitExit(absl::Now() + std::min(wait, kWatchInterval));
     if (exit.has_value()) {
       table_.Ended(*exit);
-      if (!exit->ok() && !signal_passed_on_) ReportDeath(*exit);
-      if (exit->role == kLearner) return CodeOf(*exit);
-      StartAgain(*exit);
+      if (!exit->ok() && !stopping_) ReportDeath(*exit);
+      const auto code = Handle(keeper_.Ended(*exit, MonotonicNow()));
+      if (code.has_value()) return *code;
     }
-    PassOnSignal();
-    if (absl::Now() >= kill_time_) supervisor_.Signal(kLearner, SIGKILL);
+    // Between two lives of the learner there is nobody to save anything.
+    if (stopping_ && !keeper_.IsRunning(kLearnerRole))
+      return stop_code_.value_or(ExitCodeFor(ShutdownRequested()));
+    if (MonotonicNow() >= kill_time_) supervisor_.Signal(kLearnerRole, SIGKILL);
+    if (stopping_) continue;
+    for (const auto& failed : keeper_.StartDue(MonotonicNow())) {
+      const auto code = Handle(failed);
+      if (code.has_value()) return *code;
+    }
   }
+}
+
+std::optional<ExitCode> LocalTraining::Handle(
+    const ProcessKeeper::Verdict& verdict) {
+  if (verdict.unit == kLearnerRole) return LearnerEnded(verdict);
+  // A worker that was drained, or saw that the run is over, is missed by no
+  // one.
+  if (stopping_ || !verdict.first || verdict.exit.ok()) return std::nullopt;
+  LogWarning("process ended", {{"reason", verdict.decision.reason}});
+  if (verdict.decision.action == RestartDecision::Action::kStartAgain)
+    return std::nullopt;
+  if (absl::StartsWith(verdict.unit, "rollout-")) --workers_left_;
+  if (CanDoWithout(verdict.unit)) return std::nullopt;
+  const bool reward = IsReward(verdict.unit);
+  StopBecause(verdict.decision.reason,
+              reward ? ExitCode::kRewardUnavailable : ExitCodeOf(verdict.exit));
+  return std::nullopt;
+}
+
+std::optional<ExitCode> LocalTraining::LearnerEnded(
+    const ProcessKeeper::Verdict& verdict) {
+  if (keeper_.IsRunning(kLearnerRole)) return std::nullopt;
+  const ExitCode code = ExitCodeOf(verdict.exit);
+  if (stopping_) return stop_code_.value_or(code);
+  using Action = RestartDecision::Action;
+  switch (verdict.decision.action) {
+    case Action::kStartAgain:
+      LogWarning("learner goes on from its last checkpoint",
+                 {{"reason", verdict.decision.reason}});
+      return std::nullopt;
+    case Action::kOver:
+      return code;
+    case Action::kGiveUp:
+      stop_cause_ = verdict.decision.reason;
+      return code;
+  }
+  return code;
+}
+
+bool LocalTraining::CanDoWithout(const std::string& unit) const {
+  if (unit == kPrometheus) return true;
+  return !IsReward(unit) && workers_left_ > 0;
+}
+
+// Without it no step completes: the learner saves what there is.
+void LocalTraining::StopBecause(const std::string& cause, ExitCode code) {
+  stop_cause_ = absl::StrCat("the run stops: ", cause);
+  stop_code_ = code;
+  LogError("the run cannot go on", {{"cause", cause}});
+  TellLearnerToStop(SIGTERM);
 }
 
 absl::Status LocalTraining::StartPrometheus() {
@@ -217,8 +307,8 @@ absl::Status LocalTraining::StartPrometheus() {
 // A file that cannot be written costs the view of the run, not the run.
 void LocalTraining::ListTargets() {
   std::vector<ScrapeTarget> targets;
-  for (const auto& [process, spec] : specs_) {
-    const auto serving = ReadAnnouncement(AnnouncePath(process));
+  for (const std::string& process : roles_) {
+    const auto serving = ReadAnnouncement(processes_.AnnouncePath(process));
     if (!serving.ok()) continue;
     const std::string role = process.substr(0, process.find('-'));
     targets.push_back({serving->metrics, role, process});
@@ -235,31 +325,22 @@ void LocalTraining::ListTargets() {
 
 void LocalTraining::PassOnSignal() {
   const StopSignal requested = ShutdownRequested();
-  if (requested == StopSignal::kNone || signal_passed_on_) return;
-  signal_passed_on_ = true;
-  kill_time_ = absl::Now() + kSaveGrace;
+  if (requested == StopSignal::kNone || stopping_) return;
+  TellLearnerToStop(requested == StopSignal::kInterrupt ? SIGINT : SIGTERM);
+}
+
+void LocalTraining::TellLearnerToStop(int signal) {
+  const uint32_t grace_ms = options_.config.run().stop_grace_ms();
+  stopping_ = true;
+  kill_time_ = MonotonicNow() + absl::Milliseconds(grace_ms);
   LogInfo("stopping: the learner finishes its step and saves",
-          {{"grace_s", absl::ToInt64Seconds(kSaveGrace)}});
-  supervisor_.Signal(kLearner,
-                     requested == StopSignal::kInterrupt ? SIGINT : SIGTERM);
+          {{"grace_ms", grace_ms}});
+  supervisor_.Signal(kLearnerRole, signal);
 }
 
 void LocalTraining::ReportDeath(const ProcessExit& exit) const {
   std::fprintf(stderr, "%s\n",
                DescribeDeath(exit, run_->log_path(exit.role)).c_str());
-}
-
-void LocalTraining::StartAgain(const ProcessExit& exit) {
-  if (exit.ok() || signal_passed_on_) return;
-  if (IsPermanent(exit) || table_.restarts(exit.role) >= kMaxRestarts) {
-    LogWarning("process not started again", {{"role", exit.role}});
-    return;
-  }
-  const absl::Status started = Start(specs_.at(exit.role));
-  LogWarning("process started again",
-             {{"role", exit.role},
-              {"outcome", started.ok() ? std::string("ok")
-                                       : std::string(started.message())}});
 }
 
 void LocalTraining::StopOthers() {
@@ -271,7 +352,8 @@ void LocalTraining::StopOthers() {
 absl::Status LocalTraining::WriteReport() {
   // Workers announced themselves after the learner was waited for.
   for (uint32_t i = 0; i < options_.config.rollout().workers(); ++i) {
-    const auto serving = ReadAnnouncement(AnnouncePath(RolloutRole(i)));
+    const auto serving =
+        ReadAnnouncement(processes_.AnnouncePath(RolloutRole(i)));
     if (serving.ok()) table_.Serving(RolloutRole(i), *serving);
   }
   RETURN_IF_ERROR(WriteFileAtomically(JoinPath(run_->path(), "processes.json"),
@@ -280,45 +362,6 @@ absl::Status LocalTraining::WriteReport() {
   if (!FileExists(run_->result_path())) return absl::OkStatus();
   return run_->MergeResult(
       absl::StrCat("{\"peak_rss_mib\":", table_.PeakRssJson(), "}"));
-}
-
-ProcessSpec LocalTraining::Spec(const std::string& role,
-                                const std::string& verb,
-                                std::vector<std::string> flags,
-                                int threads) const {
-  std::vector<std::string> args = {options_.program, verb,
-                                   "--config",       run_->config_path(),
-                                   "--announce",     AnnouncePath(role)};
-  args.insert(args.end(), flags.begin(), flags.end());
-  return {.role = role,
-          .args = std::move(args),
-          .environment = {absl::StrCat("OMP_NUM_THREADS=", threads)},
-          .log_path = run_->log_path(role),
-          .show_output = role == kLearner};
-}
-
-ProcessSpec LocalTraining::RewardSpec(const std::string& listen) const {
-  return Spec(kReward, "reward", {"--listen", listen},
-              options_.config.reward().threads());
-}
-
-ProcessSpec LocalTraining::LearnerSpec() const {
-  std::vector<std::string> flags;
-  if (options_.resume) flags.push_back("--resume");
-  if (options_.config.reward().endpoints().empty()) {
-    flags.push_back(absl::StrCat("reward.endpoints=[{name: builtin, address: '",
-                                 table_.announcement(kReward).address, "'}]"));
-  }
-  return Spec(kLearner, "learner", std::move(flags),
-              options_.config.learner().threads());
-}
-
-ProcessSpec LocalTraining::RolloutSpec(int index) const {
-  const std::string role = RolloutRole(index);
-  return Spec(role, "rollout",
-              {"--coordinator", table_.announcement(kLearner).address, "--id",
-               role, "--rank", absl::StrCat(index)},
-              options_.config.rollout().threads());
 }
 
 // Without certificates the processes talk in plaintext: all of them are on

@@ -2,14 +2,22 @@
 //
 //   lock the run directory -> reward servers (the built-in one, or the user's
 //     commands) -> learner -> rollout workers
-//     -> (the learner ends | SIGINT or SIGTERM, passed on to the learner)
+//     -> (the learner is done | SIGINT or SIGTERM, passed on to the learner |
+//         something failed too often)
 //     -> stop the others -> processes.json, result.json
 //
 // targets.json (file_sd) always lists the HTTP ports that are there to scrape,
 // and none once the run is over.
 //
-// A reward server or worker that dies is reported and started again, a few
-// times; the learner's end is the run's end.
+// What fails once everything was started is started again after a growing pause
+// (restart_policy.h): workers and reward servers as they were, the learner from
+// its last checkpoint, at its old address. The run stops with a cause when the
+// learner, a reward server or the last worker failed more than run.max_failures
+// times within run.failure_window_ms, or in a way that a restart does not cure.
+//
+// A signal gives the learner run.stop_grace_ms to finish its step and save;
+// then it is killed. A second signal, or SIGKILL, ends this process at once and
+// the kernel ends the others. Either way --resume goes on.
 #ifndef OPERANT_COMMON_RUN_LOCAL_TRAINING_H_
 #define OPERANT_COMMON_RUN_LOCAL_TRAINING_H_
 
@@ -28,11 +36,12 @@ struct LocalTrainingOptions {
   bool watch = false;  // start a Prometheus on the run
 };
 
-// Runs until the learner ends and returns its exit code. The learner's standard
-// output goes to ours. Install the shutdown handlers first.
+// Runs until the learner is done and returns its exit code. The learner's
+// standard output goes to ours. Install the shutdown handlers first.
 //
 // Errors: the run directory's (run_directory.h); a process that does not start
-// (with its exit code and the last lines of its log).
+// (with its exit code and the last lines of its log); Aborted: something failed
+// too often (with its last exit code, 69 for a reward server).
 absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options);
 
 }  // namespace operant

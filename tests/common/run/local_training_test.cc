@@ -1,10 +1,16 @@
 #include "common/run/local_training.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <thread>
 
+#include "absl/time/clock.h"
 #include "common/base/file_io.h"
+#include "common/base/shutdown.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/common/run/temp_folder.h"
@@ -24,6 +30,7 @@ class LocalTrainingTest : public testing::Test {
         << "  [ \"$1\" = --announce ] && announce=$2\n  shift\ndone\n"
         << "echo '{\"address\":\"127.0.0.1:9\",\"metrics\":\"\"}'"
         << " > $announce.part\nmv $announce.part $announce\n"
+        << "[ $verb = learner ] && echo >> " << root_.File("starts") << "\n"
         << "case $verb in\nlearner) " << learner << " ;;\nrollout) " << rollout
         << " ;;\n*) exec sleep 60 ;;\nesac\n";
     chmod(program_.c_str(), 0755);
@@ -34,6 +41,9 @@ class LocalTrainingTest : public testing::Test {
     options.program = program_;
     options.config.mutable_run()->set_root(root_.path());
     options.config.mutable_run()->set_name("r");
+    options.config.mutable_run()->set_max_failures(3);
+    options.config.mutable_run()->set_failure_window_ms(60'000);
+    options.config.mutable_run()->set_stop_grace_ms(10'000);
     options.config.mutable_rollout()->set_workers(1);
     return options;
   }
@@ -43,6 +53,17 @@ class LocalTrainingTest : public testing::Test {
   }
   nlohmann::json Processes() const {
     return nlohmann::json::parse(*ReadFile(root_.File("r/processes.json")));
+  }
+
+  // Shell: does `first` at the first time, `then` later.
+  std::string Once(const std::string& first, const std::string& then) const {
+    return "mkdir " + root_.File("once") + " 2>/dev/null && { " + first +
+           "; }; " + then;
+  }
+  // How often the learner was started.
+  size_t Starts() const {
+    const std::string text = ReadFile(root_.File("starts")).value_or("");
+    return std::count(text.begin(), text.end(), '\n');
   }
 
   const TempFolder root_;
@@ -63,9 +84,7 @@ TEST_F(LocalTrainingTest, ConnectsTheProcessesAndReturnsTheLearnersCode) {
 }
 
 TEST_F(LocalTrainingTest, StartsAWorkerThatDiedAgain) {
-  WriteProgram("sleep 1", "[ -f " + root_.File("once") + " ] || { touch " +
-                              root_.File("once") +
-                              "; kill -9 $$; }; exec sleep 60");
+  WriteProgram("sleep 1", Once("kill -9 $$", "exec sleep 60"));
   const auto code = TrainLocally(Options());
   ASSERT_TRUE(code.ok()) << code.status();
   EXPECT_EQ(*code, ExitCode::kDone);
@@ -73,9 +92,84 @@ TEST_F(LocalTrainingTest, StartsAWorkerThatDiedAgain) {
 }
 
 TEST_F(LocalTrainingTest, DoesNotRepeatAFaultOfConfiguration) {
-  WriteProgram("sleep 0.5", "exit 78");
-  ASSERT_TRUE(TrainLocally(Options()).ok());
+  WriteProgram("exec sleep 60", "exit 78");
+  const absl::Status status = TrainLocally(Options()).status();
+  EXPECT_EQ(ExitCodeFor(status), ExitCode::kConfig);
+  EXPECT_NE(status.message().find("rollout-0 ended with exit code 78"),
+            std::string::npos)
+      << status;
   EXPECT_EQ(Processes()["rollout-0"]["starts"], 1);
+}
+
+TEST_F(LocalTrainingTest, GoesOnWhileAWorkerIsLeft) {
+  WriteProgram("sleep 1", Once("exit 78", "exec sleep 60"));
+  LocalTrainingOptions options = Options();
+  options.config.mutable_rollout()->set_workers(2);
+  const auto code = TrainLocally(options);
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, ExitCode::kDone);
+}
+
+TEST_F(LocalTrainingTest, ResumesALearnerThatDiedAtItsOldAddress) {
+  WriteProgram(Once("sleep 0.2; kill -9 $$", "sleep 0.2; exit 0"),
+               "exec sleep 60");
+  const auto code = TrainLocally(Options());
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, ExitCode::kDone);
+  EXPECT_EQ(Processes()["learner"]["starts"], 2);
+  EXPECT_NE(Args("learner").find("--listen 127.0.0.1:9 --resume"),
+            std::string::npos)
+      << Args("learner");
+}
+
+TEST_F(LocalTrainingTest, GivesUpOnALearnerThatKeepsFailingAndSaysWhy) {
+  WriteProgram("sleep 0.1; exit 70", "exec sleep 60");
+  LocalTrainingOptions options = Options();
+  options.config.mutable_run()->set_max_failures(1);
+  const absl::Status status = TrainLocally(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ExitCodeFor(status), ExitCode::kBug);
+  EXPECT_NE(status.message().find("learner failed 2 times within"),
+            std::string::npos)
+      << status;
+  EXPECT_EQ(Processes()["learner"]["starts"], 2);
+}
+
+TEST_F(LocalTrainingTest, ALearnerThatIgnoresTheSignalIsKilledAfterTheGrace) {
+  WriteProgram("trap '' TERM; touch " + root_.File("deaf") +
+                   "; while :; do sleep 0.1; done",
+               "exec sleep 60");
+  LocalTrainingOptions options = Options();
+  options.config.mutable_run()->set_stop_grace_ms(300);
+  std::thread stopper([this] {
+    while (!FileExists(root_.File("deaf"))) usleep(5000);
+    RequestShutdown(StopSignal::kTerminate);
+  });
+  const absl::Time start = absl::Now();
+  const auto code = TrainLocally(options);
+  stopper.join();
+  RequestShutdown(StopSignal::kNone);
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, ExitCode::kResumable);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(30));
+  EXPECT_EQ(Processes()["learner"]["signal"], SIGKILL);
+  EXPECT_EQ(Processes()["learner"]["starts"], 1);
+}
+
+TEST_F(LocalTrainingTest, ASignalBetweenTwoLivesOfTheLearnerEndsTheRun) {
+  WriteProgram("sleep 0.1; kill -9 $$", "exec sleep 60");
+  LocalTrainingOptions options = Options();
+  options.config.mutable_run()->set_max_failures(1000);
+  std::thread stopper([this] {
+    // The pause has grown to a second by then.
+    while (Starts() < 3) usleep(5000);
+    RequestShutdown(StopSignal::kTerminate);
+  });
+  const auto code = TrainLocally(options);
+  stopper.join();
+  RequestShutdown(StopSignal::kNone);
+  ASSERT_TRUE(code.ok()) << code.status();
+  EXPECT_EQ(*code, ExitCode::kResumable);
 }
 
 TEST_F(LocalTrainingTest, StartsNoScorerWhenEndpointsAreGiven) {

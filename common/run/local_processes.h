@@ -1,0 +1,55 @@
+// The command lines of a local run's processes.
+#ifndef OPERANT_COMMON_RUN_LOCAL_PROCESSES_H_
+#define OPERANT_COMMON_RUN_LOCAL_PROCESSES_H_
+
+#include <string>
+#include <vector>
+
+#include "common/run/child_process.h"
+#include "common/run/run_directory.h"
+#include "operant/v1/config.pb.h"
+
+namespace operant {
+
+inline constexpr const char* kLearnerRole = "learner";
+inline constexpr const char* kRewardRole = "reward";
+inline constexpr const char* kAnyLoopbackPort = "127.0.0.1:0";
+
+std::string RolloutRole(int index);  // rollout-0, ...
+
+class LocalProcesses {
+ public:
+  // `program` is the `operant` binary. `config` and `run` must outlive it.
+  LocalProcesses(std::string program, const v1::RunConfig& config,
+                 const RunDirectory& run)
+      : program_(std::move(program)), config_(config), run_(run) {}
+
+  // The built-in reward server.
+  ProcessSpec Reward(const std::string& listen) const;
+
+  struct LearnerPlan {
+    std::string listen = kAnyLoopbackPort;
+    bool resume = false;
+    std::string builtin_reward;  // its address; empty: the configuration's
+  };
+  // The processes of the learner; the first is the driver, role kLearnerRole.
+  std::vector<ProcessSpec> Learner(const LearnerPlan& plan) const;
+
+  ProcessSpec Rollout(int index, const std::string& coordinator) const;
+
+  // Where a process says its addresses.
+  std::string AnnouncePath(const std::string& role) const;
+
+ private:
+  // The command line of `operant VERB` that serves and announces itself.
+  ProcessSpec Spec(const std::string& role, const std::string& verb,
+                   std::vector<std::string> flags, int threads) const;
+
+  const std::string program_;
+  const v1::RunConfig& config_;
+  const RunDirectory& run_;
+};
+
+}  // namespace operant
+
+#endif  // OPERANT_COMMON_RUN_LOCAL_PROCESSES_H_
