@@ -35,6 +35,7 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddDataVerb(app, action);
   AddInitVerb(app, action);
   AddDoctorVerb(app, action);
+  AddDeployVerb(app, action);
   AddCertsVerb(app, action);
   AddCompletionVerb(app, action);
   AddConfigVerb(app, action);

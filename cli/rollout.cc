@@ -26,6 +26,8 @@ struct Flags {
   ServingFlags serving;
   std::string coordinator;
   std::string id;
+  std::string advertise;
+  int drain_seconds = 10;
   int rank = 0;
 };
 
@@ -52,6 +54,8 @@ absl::StatusOr<ExitCode> Roll(const Flags& flags) {
   options.listen = flags.serving.listen;
   options.http = flags.serving.http;
   options.announce_path = flags.serving.announce;
+  options.advertise = flags.advertise;
+  options.drain_grace = absl::Seconds(flags.drain_seconds);
   ASSIGN_OR_RETURN(
       options.credentials,
       Credentials::Load(security, {.role = v1::ROLE_ROLLOUT, .run = ""}));
@@ -77,6 +81,14 @@ void AddRolloutVerb(CLI::App& app, Action& action) {
   AddServingFlags(*verb, flags->serving);
   verb->add_option("--id", flags->id,
                    "Unique name in the run; default: host and process id");
+  verb->add_option("--advertise", flags->advertise,
+                   "Where the learner and other workers reach it, if not at "
+                   "--listen; port 0: that of --listen")
+      ->type_name("HOST:PORT");
+  verb->add_option("--drain-seconds", flags->drain_seconds,
+                   "After SIGTERM, what is being sampled may finish this long")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
   verb->add_option("--rank", flags->rank, "Number shown in its log")
       ->capture_default_str();
   verb->footer(kFooter);

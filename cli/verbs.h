@@ -25,6 +25,7 @@ void AddDemoVerb(CLI::App& app, Action& action);
 void AddDataVerb(CLI::App& app, Action& action);
 void AddEvalVerb(CLI::App& app, Action& action);
 void AddGenerateVerb(CLI::App& app, Action& action);
+void AddDeployVerb(CLI::App& app, Action& action);
 void AddDoctorVerb(CLI::App& app, Action& action);
 void AddInitVerb(CLI::App& app, Action& action);
 void AddLogprobsVerb(CLI::App& app, Action& action);

@@ -33,7 +33,7 @@ readonly BUILD_PACKAGES=(
   # The sandbox of code rewards.
   bubblewrap
   # Data of the demo, and what a reward server in Python needs.
-  wordnet-base python3-grpcio python3-protobuf curl
+  wordnet-base python3-grpcio python3-protobuf python3-yaml curl
 )
 readonly LINT_PACKAGES=(clang clang-format clang-tidy)
 

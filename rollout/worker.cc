@@ -7,6 +7,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/address.h"
 #include "common/base/health.h"
 #include "common/base/http_server.h"
 #include "common/base/log.h"
@@ -41,6 +42,14 @@ std::optional<PolicyVersion> Published(const Response& response) {
                        response.published_sha256()};
 }
 
+// `bound` as others reach it.
+std::string Reachable(const std::string& bound, HostPort advertised) {
+  const absl::StatusOr<HostPort> own = ParseHostPort(bound);
+  if (advertised.host.empty() || !own.ok()) return bound;
+  if (advertised.port == 0) advertised.port = own->port;
+  return advertised.ToString();
+}
+
 // Members are destroyed from the last to the first: who calls goes before who
 // is called.
 class Worker {
@@ -73,6 +82,9 @@ class Worker {
   static bool Interrupted() { return ShutdownRequested() != StopSignal::kNone; }
 
   absl::Status Listen() {
+    if (!options_.advertise.empty()) {
+      ASSIGN_OR_RETURN(advertise_, ParseHostPort(options_.advertise));
+    }
     ASSIGN_OR_RETURN(
         http_, HttpServer::Create(options_.http, {.metrics = metrics_.get(),
                                                   .health = &health_}));
@@ -110,8 +122,9 @@ class Worker {
     v1::RegisterRequest request;
     request.set_protocol_version(kProtocolVersion);
     request.set_worker_id(options_.worker_id);
-    request.set_address(server_->address());
-    request.set_metrics_address(http_->address());
+    request.set_address(Reachable(server_->address(), advertise_));
+    request.set_metrics_address(
+        Reachable(http_->address(), {advertise_.host, 0}));
     request.set_slots(slots_);
     request.set_model_digest(model_digest_);
     ASSIGN_OR_RETURN(registered_,
@@ -260,6 +273,7 @@ class Worker {
   }
 
   const WorkerOptions& options_;
+  HostPort advertise_;  // no host: as bound
   std::unique_ptr<MetricRegistry> metrics_;
   Health health_;
   std::unique_ptr<HttpServer> http_;

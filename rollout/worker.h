@@ -32,6 +32,10 @@ struct WorkerOptions {
   std::string coordinator;  // host:port of the learner
   std::string listen = "127.0.0.1:0";
   std::string http = "127.0.0.1:0";
+  // host:port that others reach it at, where that is not what it listens on;
+  // port 0: that of `listen`. Its host goes for the HTTP port, too. Empty: as
+  // bound.
+  std::string advertise;
   std::string worker_id;  // unique in the run
   // Takes the addresses once they serve (common/run/announcement.h); empty:
   // nowhere.

