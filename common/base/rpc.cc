@@ -128,8 +128,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
-                                            ChannelCredentials credentials,
-                                            MetricRegistry* metrics) {
+                                           ChannelCredentials credentials,
+                                           MetricRegistry* metrics) {
   if (credentials == nullptr) {
     credentials = Credentials::Plaintext()->ForPeer(v1::ROLE_UNSPECIFIED);
   }

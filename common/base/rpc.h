@@ -45,8 +45,8 @@ class RpcServer {
 
 // Opens (lazily) a channel to `address`: keepalive 20 s, large TCP reads, its
 // own connection. `credentials` are those of Credentials::ForPeer or of
-// HostCredentials; null is plaintext. Never fails; calls on it do. `metrics`, if
-// any, count them (grpc_client_*).
+// HostCredentials; null is plaintext. Never fails; calls on it do. `metrics`,
+// if any, count them (grpc_client_*).
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            ChannelCredentials credentials = {},
                                            MetricRegistry* metrics = nullptr);

@@ -37,7 +37,8 @@ void Require(const std::string& value, const std::string& key,
 void CheckQuantity(const std::string& value, const std::string& key,
                    ConfigFaults& faults) {
   if (Mebibytes(value) > 0) return;
-  faults.Add({key, value, "a size in Mi, Gi or Ti", "write, for example, 64Gi"});
+  faults.Add(
+      {key, value, "a size in Mi, Gi or Ti", "write, for example, 64Gi"});
 }
 
 void CheckRole(ProcessRole role, const v1::DeploySection& deploy,
@@ -82,12 +83,12 @@ void CheckGpus(const v1::RunConfig& config, ConfigFaults& faults) {
                 "lower learner.ranks or rollout.workers, or give more nodes"});
   }
   if (config.learner().device() == "cuda" && deploy.learner().gpus() == 0) {
-    faults.Add({"deploy.learner.gpus", "0",
-                "1 since learner.device=cuda", "set deploy.learner.gpus=1"});
+    faults.Add({"deploy.learner.gpus", "0", "1 since learner.device=cuda",
+                "set deploy.learner.gpus=1"});
   }
   if (config.rollout().device() == "cuda" && deploy.rollout().gpus() == 0) {
-    faults.Add({"deploy.rollout.gpus", "0",
-                "1 since rollout.device=cuda", "set deploy.rollout.gpus=1"});
+    faults.Add({"deploy.rollout.gpus", "0", "1 since rollout.device=cuda",
+                "set deploy.rollout.gpus=1"});
   }
 }
 
@@ -276,10 +277,10 @@ void CheckK8s(const v1::RunConfig& config, ConfigFaults& faults) {
   CheckQueue(deploy, faults);
   if (deploy.elastic_workers() > 0 &&
       deploy.elastic_workers() <= config.rollout().workers()) {
-    faults.Add({"deploy.elastic_workers", absl::StrCat(deploy.elastic_workers()),
-                absl::StrCat("more than rollout.workers=",
-                             config.rollout().workers()),
-                "raise it, or leave it out for a fixed number"});
+    faults.Add(
+        {"deploy.elastic_workers", absl::StrCat(deploy.elastic_workers()),
+         absl::StrCat("more than rollout.workers=", config.rollout().workers()),
+         "raise it, or leave it out for a fixed number"});
   }
 }
 
@@ -334,7 +335,8 @@ absl::Status CheckDeployable(const v1::RunConfig& config, Target target) {
                 "see docs/howto/kubernetes.md"});
     return faults.ToStatus();
   }
-  for (const ProcessRole role : kRoles) CheckRole(role, config.deploy(), faults);
+  for (const ProcessRole role : kRoles)
+    CheckRole(role, config.deploy(), faults);
   CheckGpus(config, faults);
   CheckVolumes(config.deploy(), target, faults);
   for (const UsedPath& used : UsedPaths(config))

@@ -28,8 +28,10 @@ int UrlPort(const std::string& url) {
 }
 
 json Edge(const char* kind, const json& value, std::vector<int> ports) {
-  json edge = {{"roles", json::array()}, {"monitoring", false},
-               {"dns", false},           {"outside", false},
+  json edge = {{"roles", json::array()},
+               {"monitoring", false},
+               {"dns", false},
+               {"outside", false},
                {"ports", std::move(ports)}};
   edge[kind] = value;
   return edge;
@@ -108,11 +110,10 @@ json NetworkEdges(const v1::RunConfig& config) {
     role["ingress"].push_back(Edge("monitoring", true, {kHttpPort}));
   }
   if (Fetches(config)) {
-    roles.push_back({{"role", "fetch"},
-                     {"ingress", json::array()},
-                     {"egress",
-                      {Edge("dns", true, {53}),
-                       Edge("outside", true, {443})}}});
+    roles.push_back(
+        {{"role", "fetch"},
+         {"ingress", json::array()},
+         {"egress", {Edge("dns", true, {53}), Edge("outside", true, {443})}}});
   }
   return roles;
 }

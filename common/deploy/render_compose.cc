@@ -92,8 +92,8 @@ json Service(ProcessRole role, const std::string& name, uint32_t gpu_id,
           {"tls_files", TlsFiles(role, config)},
           {"volumes", VolumesOf(role, config)},
           {"grace", GraceSeconds(role, config)},
-          {"restart", role == ProcessRole::kReward ? "unless-stopped"
-                                                   : "on-failure:20"}};
+          {"restart",
+           role == ProcessRole::kReward ? "unless-stopped" : "on-failure:20"}};
 }
 
 json ComposeData(const v1::RunConfig& config) {

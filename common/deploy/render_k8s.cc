@@ -97,12 +97,12 @@ class K8s {
     json volumes = json::array();
     for (const v1::DeployVolume& volume : deploy_.volumes()) {
       if (!Mounts(role, volume)) continue;
-      volumes.push_back({{"name", volume.name()},
-                         {"mount_path", volume.mount_path()},
-                         {"read_only", volume.read_only() ||
-                                           role == ProcessRole::kReward},
-                         {"claim", ClaimOf(volume)},
-                         {"host_path", volume.host_path()}});
+      volumes.push_back(
+          {{"name", volume.name()},
+           {"mount_path", volume.mount_path()},
+           {"read_only", volume.read_only() || role == ProcessRole::kReward},
+           {"claim", ClaimOf(volume)},
+           {"host_path", volume.host_path()}});
     }
     return volumes;
   }
@@ -111,13 +111,13 @@ class K8s {
     json claims = json::array();
     for (const v1::DeployVolume& volume : deploy_.volumes()) {
       if (volume.size().empty()) continue;
-      const bool shared = config_.learner().ranks() > 1 ||
-                          Mounts(ProcessRole::kReward, volume);
-      claims.push_back({{"claim", ClaimOf(volume)},
-                        {"size", volume.size()},
-                        {"storage_class", volume.storage_class()},
-                        {"access_mode",
-                         shared ? "ReadWriteMany" : "ReadWriteOnce"}});
+      const bool shared =
+          config_.learner().ranks() > 1 || Mounts(ProcessRole::kReward, volume);
+      claims.push_back(
+          {{"claim", ClaimOf(volume)},
+           {"size", volume.size()},
+           {"storage_class", volume.storage_class()},
+           {"access_mode", shared ? "ReadWriteMany" : "ReadWriteOnce"}});
     }
     return claims;
   }
@@ -175,9 +175,8 @@ class K8s {
     return {{"role", NameOf(role)},
             {"processes", ProcessesOf(role, config_)},
             {"restart_policy", restart_policy},
-            {"queue_label", restart_policy == std::string("Always")
-                                ? deploy_.queue()
-                                : ""},
+            {"queue_label",
+             restart_policy == std::string("Always") ? deploy_.queue() : ""},
             {"grace", GraceSeconds(role, config_)},
             {"has_selector", !selector.empty()},
             {"selector", selector},
@@ -208,10 +207,10 @@ class K8s {
     json budgets = json::array();
     for (const ProcessRole role : Running()) {
       const uint32_t processes = ProcessesOf(role, config_);
-      budgets.push_back({{"role", NameOf(role)},
-                         {"min_available", role == ProcessRole::kLearner
-                                               ? processes
-                                               : (processes + 1) / 2}});
+      budgets.push_back(
+          {{"role", NameOf(role)},
+           {"min_available",
+            role == ProcessRole::kLearner ? processes : (processes + 1) / 2}});
     }
     return budgets;
   }
@@ -237,7 +236,8 @@ class K8s {
     if (!deploy_.tls_issuer().empty()) return secrets;
     for (const ProcessRole role : Running()) {
       json keys = {"ca.crt", absl::StrCat(NameOf(role), ".pem")};
-      if (role != ProcessRole::kReward && !config_.security().token_file().empty())
+      if (role != ProcessRole::kReward &&
+          !config_.security().token_file().empty())
         keys.push_back("token");
       secrets.push_back(
           {{"secret", absl::StrCat(deploy_.tls_secret(), "-", NameOf(role))},
@@ -276,9 +276,9 @@ class K8s {
       const std::string body = text.value_or("");
       const size_t begin = body.find("\ngroups:\n");
       if (begin == std::string::npos) continue;
-      groups += absl::StrReplaceAll("\n" + body.substr(begin + 9),
-                                    {{"\n  ", "\n"}})
-                    .substr(1);
+      groups +=
+          absl::StrReplaceAll("\n" + body.substr(begin + 9), {{"\n  ", "\n"}})
+              .substr(1);
     }
     return groups;
   }
@@ -297,53 +297,52 @@ class K8s {
         absl::StrCat("../", Elastic() ? "elastic" : overlay_);
     const int first = fetch.is_null() ? 0 : 1;
     const bool workers = ProcessesOf(ProcessRole::kRollout, config_) > 0;
-    return {
-        {"run", run_},
-        {"namespace", deploy_.namespace_()},
-        {"pod_security", PodSecurity()},
-        {"image", deploy_.image()},
-        {"has_pull_secrets", !pull_secrets.empty()},
-        {"image_pull_secrets", pull_secrets},
-        {"program", kProgram},
-        {"config_folder", kConfigFolder},
-        {"tls_folder", kTlsFolder},
-        {"tls_secret", deploy_.tls_secret()},
-        {"tls_issuer", deploy_.tls_issuer()},
-        {"learner_port", kLearnerPort},
-        {"reward_port", kRewardPort},
-        {"http_port", kHttpPort},
-        {"monitoring_namespace", deploy_.monitoring_namespace()},
-        {"fetch", fetch},
-        {"jobs", jobs},
-        {"learner_index", first},
-        {"rollout_index", first + 1},
-        {"reward_index_now", first + (workers && !gone ? 2 : 1)},
-        {"has_rewards", ProcessesOf(ProcessRole::kReward, config_) > 0},
-        {"budgets", Budgets()},
-        {"has_new_claims", !claims.empty()},
-        {"new_claims", claims},
-        {"configs", names},
-        {"overlay", overlay_},
-        {"top", "overlays/" + Top()},
-        {"below_kueue", below_kueue},
-        {"components", Components()},
-        {"queue", deploy_.queue()},
-        {"cluster_queue", deploy_.cluster_queue()},
-        {"workers", config_.rollout().workers()},
-        {"elastic_workers", deploy_.elastic_workers()},
-        {"elastic_pod",
-         workers ? Pod(ProcessRole::kRollout, "Always") : json()},
-        {"rdma_path",  // a JSON pointer: its "/" is written "~1"
-         absl::StrCat("/spec/replicatedJobs/", first,
-                      "/template/spec/template/spec/containers/0/resources/"
-                      "limits/",
-                      absl::StrReplaceAll(deploy_.network().rdma_resource(),
-                                          {{"/", "~1"}}))},
-        {"nccl", Nccl()},
-        {"reward_runtime_class", deploy_.reward_runtime_class()},
-        {"edges", Edges()},
-        {"groups", Groups()},
-        {"secrets", Secrets()}};
+    return {{"run", run_},
+            {"namespace", deploy_.namespace_()},
+            {"pod_security", PodSecurity()},
+            {"image", deploy_.image()},
+            {"has_pull_secrets", !pull_secrets.empty()},
+            {"image_pull_secrets", pull_secrets},
+            {"program", kProgram},
+            {"config_folder", kConfigFolder},
+            {"tls_folder", kTlsFolder},
+            {"tls_secret", deploy_.tls_secret()},
+            {"tls_issuer", deploy_.tls_issuer()},
+            {"learner_port", kLearnerPort},
+            {"reward_port", kRewardPort},
+            {"http_port", kHttpPort},
+            {"monitoring_namespace", deploy_.monitoring_namespace()},
+            {"fetch", fetch},
+            {"jobs", jobs},
+            {"learner_index", first},
+            {"rollout_index", first + 1},
+            {"reward_index_now", first + (workers && !gone ? 2 : 1)},
+            {"has_rewards", ProcessesOf(ProcessRole::kReward, config_) > 0},
+            {"budgets", Budgets()},
+            {"has_new_claims", !claims.empty()},
+            {"new_claims", claims},
+            {"configs", names},
+            {"overlay", overlay_},
+            {"top", "overlays/" + Top()},
+            {"below_kueue", below_kueue},
+            {"components", Components()},
+            {"queue", deploy_.queue()},
+            {"cluster_queue", deploy_.cluster_queue()},
+            {"workers", config_.rollout().workers()},
+            {"elastic_workers", deploy_.elastic_workers()},
+            {"elastic_pod",
+             workers ? Pod(ProcessRole::kRollout, "Always") : json()},
+            {"rdma_path",  // a JSON pointer: its "/" is written "~1"
+             absl::StrCat("/spec/replicatedJobs/", first,
+                          "/template/spec/template/spec/containers/0/resources/"
+                          "limits/",
+                          absl::StrReplaceAll(deploy_.network().rdma_resource(),
+                                              {{"/", "~1"}}))},
+            {"nccl", Nccl()},
+            {"reward_runtime_class", deploy_.reward_runtime_class()},
+            {"edges", Edges()},
+            {"groups", Groups()},
+            {"secrets", Secrets()}};
   }
 
   // The outermost overlay: placement, then elastic, then kueue.
@@ -354,8 +353,12 @@ class K8s {
 
   std::vector<std::string> Templates(const json& data) const {
     std::vector<std::string> paths = {
-        "README.md",          "kustomization.yaml", "base/kustomization.yaml",
-        "base/jobset.yaml",   "base/services.yaml", "base/pdb.yaml",
+        "README.md",
+        "kustomization.yaml",
+        "base/kustomization.yaml",
+        "base/jobset.yaml",
+        "base/services.yaml",
+        "base/pdb.yaml",
         "base/namespace.yaml",
         "components/network-policy/kustomization.yaml",
         "components/network-policy/network-policy.yaml",
@@ -375,8 +378,8 @@ class K8s {
     add(Elastic(),
         {"overlays/elastic/kustomization.yaml", "overlays/elastic/hpa.yaml",
          "overlays/elastic/rollout.yaml"});
-    add(!deploy_.queue().empty(), {"overlays/kueue/kustomization.yaml",
-                                   "overlays/kueue/queue.yaml"});
+    add(!deploy_.queue().empty(),
+        {"overlays/kueue/kustomization.yaml", "overlays/kueue/queue.yaml"});
     return paths;
   }
 

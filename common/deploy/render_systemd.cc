@@ -25,16 +25,16 @@ std::vector<std::string> Command(ProcessRole role,
                                  const v1::RunConfig& config) {
   const bool learner = role == ProcessRole::kLearner;
   const int port = role == ProcessRole::kRollout ? 0 : PortOf(role);
-  std::vector<std::string> command = RoleCommand(
-      role, config,
-      {.config = absl::StrCat("/etc/operant/", config.run().name(), "/",
-                              NameOf(role), ".yaml"),
-       .listen = absl::StrCat("127.0.0.1:", port),
-       .http = absl::StrCat("127.0.0.1:", learner ? kHttpPort : 0),
-       .coordinator = absl::StrCat("127.0.0.1:", kLearnerPort),
-       .advertise = "",
-       .worker_id = "",
-       .rank = ""});
+  std::vector<std::string> command =
+      RoleCommand(role, config,
+                  {.config = absl::StrCat("/etc/operant/", config.run().name(),
+                                          "/", NameOf(role), ".yaml"),
+                   .listen = absl::StrCat("127.0.0.1:", port),
+                   .http = absl::StrCat("127.0.0.1:", learner ? kHttpPort : 0),
+                   .coordinator = absl::StrCat("127.0.0.1:", kLearnerPort),
+                   .advertise = "",
+                   .worker_id = "",
+                   .rank = ""});
   command.insert(command.begin(), config.deploy().program());
   return command;
 }
@@ -114,16 +114,15 @@ absl::StatusOr<Files> RenderSystemd(const v1::RunConfig& config) {
   const json target = TargetData(config);
   RETURN_IF_ERROR(
       AddRendered(target["target"], "systemd/target", target, files));
-  RETURN_IF_ERROR(
-      AddRendered("README.md", "systemd/README.md", target, files));
-  const Placement placement = {
-      .reward_address = absl::StrCat("127.0.0.1:", kRewardPort)};
+  RETURN_IF_ERROR(AddRendered("README.md", "systemd/README.md", target, files));
+  const Placement placement = {.reward_address =
+                                   absl::StrCat("127.0.0.1:", kRewardPort)};
   for (const ProcessRole role : kRoles) {
     if (ProcessesOf(role, config) == 0) continue;
-    RETURN_IF_ERROR(AddRendered(
-        UnitOf(role, config),
-        absl::StrCat("systemd/", NameOf(role), ".service"),
-        UnitData(role, config), files));
+    RETURN_IF_ERROR(
+        AddRendered(UnitOf(role, config),
+                    absl::StrCat("systemd/", NameOf(role), ".service"),
+                    UnitData(role, config), files));
     files[absl::StrCat("config/", NameOf(role), ".yaml")] =
         RoleConfig(role, config, placement);
   }

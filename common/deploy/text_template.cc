@@ -23,8 +23,8 @@ using nlohmann::json;
 constexpr int kMaxDepth = 8;
 
 bool IsHarmless(char c) {
-  return absl::ascii_isalnum(c) || absl::string_view("_./:@%=+,-").find(c) !=
-                                       absl::string_view::npos;
+  return absl::ascii_isalnum(c) ||
+         absl::string_view("_./:@%=+,-").find(c) != absl::string_view::npos;
 }
 
 std::string Repeat(int spaces) { return std::string(spaces, ' '); }
@@ -174,8 +174,7 @@ class Renderer {
   }
 
   absl::Status Value(const std::string& tag,
-                     const std::vector<const json*>& scopes,
-                     std::string* out) {
+                     const std::vector<const json*>& scopes, std::string* out) {
     const std::pair<std::string, std::string> parts =
         absl::StrSplit(tag, absl::MaxSplits('|', 1));
     ASSIGN_OR_RETURN(const json* value, Find(parts.first, scopes));

@@ -48,8 +48,8 @@ absl::Status WriteFolder(const std::string& path, const Files& files) {
   const std::string folder = WithoutSlashes(path);
   ASSIGN_OR_RETURN(const bool there, IsThere(folder));
   const std::string staging = absl::StrCat(folder, ".partial-", getpid());
-  const auto clean = absl::MakeCleanup(
-      [&staging] { RemoveTree(staging).IgnoreError(); });
+  const auto clean =
+      absl::MakeCleanup([&staging] { RemoveTree(staging).IgnoreError(); });
   RETURN_IF_ERROR(MakeDirectories(staging));
   RETURN_IF_ERROR(WriteAll(staging, files));
   // Exchanged, so that the old folder is what the clean-up removes.

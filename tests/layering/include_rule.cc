@@ -36,9 +36,9 @@ constexpr std::string_view kProject[] = {"operant/v1", "common",  "rollout",
 
 constexpr std::string_view kTorch[] = {"torch", "ATen", "c10"};
 
-constexpr std::string_view kWithoutTorch[] = {
-    "common/base", "common/text", "common/reward_client", "common/run",
-    "common/deploy"};
+constexpr std::string_view kWithoutTorch[] = {"common/base", "common/text",
+                                              "common/reward_client",
+                                              "common/run", "common/deploy"};
 
 bool IsIn(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) &&

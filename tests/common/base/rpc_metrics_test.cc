@@ -47,7 +47,8 @@ TEST(RpcMetricsTest, BothEndsCountCallsByMethodAndCode) {
   auto server = *RpcServer::Create(
       {.services = {&service}, .metrics = server_metrics.get()});
   {
-    const auto channel = MakeChannel(server->address(), {}, client_metrics.get());
+    const auto channel =
+        MakeChannel(server->address(), {}, client_metrics.get());
     Register(channel, "a");
     Register(channel, "b");
     Register(channel, "");

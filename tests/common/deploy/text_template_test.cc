@@ -34,10 +34,8 @@ TEST(TextTemplateTest, RendersValuesAndFilters) {
       {"{{odd|systemd}}", R"("it's \"$$5\" %%i")"},
       {"  {{lines|indent 2}}", "  one\n  two"},
   };
-  const json data = {{"x", "a.b"},
-                     {"n", 3},
-                     {"odd", "it's \"$5\" %i"},
-                     {"lines", "one\ntwo"}};
+  const json data = {
+      {"x", "a.b"}, {"n", 3}, {"odd", "it's \"$5\" %i"}, {"lines", "one\ntwo"}};
   for (const auto& [text, expected] : table) {
     const auto shown = Render(text, data);
     ASSERT_TRUE(shown.ok()) << text << shown.status();
@@ -92,8 +90,8 @@ TEST(TextTemplateTest, MistakesNameTemplateAndLine) {
       {"{{>missing}}", "missing"},
       {"{{>itself}}", "include each other"},
   };
-  const json data = {{"bad", "a: b"}, {"line", "a\nb"},  {"x", "1"},
-                     {"on", true},    {"off", false}, {"list", {"1"}}};
+  const json data = {{"bad", "a: b"}, {"line", "a\nb"}, {"x", "1"},
+                     {"on", true},    {"off", false},   {"list", {"1"}}};
   for (const auto& [text, expected] : table) {
     const auto shown = Render(text, data);
     ASSERT_FALSE(shown.ok()) << text << *shown;
