@@ -16,8 +16,6 @@
 namespace operant::learner {
 namespace {
 
-using Outcome = ItemScore::Outcome;
-
 enum class Truncated { kTerminal, kBootstrap, kMask };
 
 absl::StatusOr<Truncated> ParseTruncated(const std::string& name) {
@@ -31,11 +29,9 @@ absl::StatusOr<Truncated> ParseTruncated(const std::string& name) {
 
 bool IsTrained(const v1::Trajectory& trajectory, const ItemScore& score,
                Truncated truncated) {
-  const bool has_score =
-      score.outcome == Outcome::kScored || score.outcome == Outcome::kReplaced;
   const bool is_masked = truncated == Truncated::kMask &&
                          trajectory.finish() == v1::FINISH_REASON_LENGTH;
-  return has_score && !is_masked;
+  return score.has_score() && !is_masked;
 }
 
 int64_t Staleness(const v1::Trajectory& trajectory, uint64_t policy_version) {

@@ -10,11 +10,6 @@ double Share(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / whole;
 }
 
-bool HasScore(const ItemScore& score) {
-  return score.outcome == ItemScore::Outcome::kScored ||
-         score.outcome == ItemScore::Outcome::kReplaced;
-}
-
 int64_t CountOutcome(std::span<const ItemScore> scores,
                      ItemScore::Outcome outcome) {
   return std::ranges::count(scores, outcome, &ItemScore::outcome);
@@ -93,7 +88,7 @@ void SummariseComponents(std::span<const ItemScore> scores,
                          ExperienceStats& stats) {
   std::map<std::string, std::vector<double>> values;
   for (const ItemScore& score : scores) {
-    if (!HasScore(score)) continue;
+    if (!score.has_score()) continue;
     for (const auto& [name, value] : score.components) {
       values[name].push_back(value);
     }
@@ -129,7 +124,7 @@ void SummariseScores(const ExperienceStatsInputs& in, ExperienceStats& stats) {
   std::vector<double> scores;
   int64_t clipped = 0;
   for (const ItemScore& score : in.scores) {
-    if (!HasScore(score)) continue;
+    if (!score.has_score()) continue;
     scores.push_back(score.score);
     clipped += std::abs(score.score) > in.score_clip ? 1 : 0;
   }
@@ -238,7 +233,7 @@ void DescribeBatch(std::span<const v1::Trajectory> trajectories,
     whole.finishes.push_back(t.finish());
     whole.staleness.push_back(0);
     whole.scores.push_back(static_cast<float>(in.scores[i].score));
-    whole.trained.push_back(HasScore(in.scores[i]) ? 1 : 0);
+    whole.trained.push_back(in.scores[i].has_score() ? 1 : 0);
     whole.weights.push_back(1);
     whole.tokens.insert(whole.tokens.end(), t.response_token_ids().begin(),
                         t.response_token_ids().end());

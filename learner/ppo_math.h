@@ -1,19 +1,20 @@
 // Proximal policy optimisation of whole responses: one equation, one function,
 // in the order in which the data flows, pure. docs/algorithm.md is the map.
 //
-//   symbol         name          shape   meaning
-//   a_t            tokens        [B, T]  the sampled token at response step t
-//   s_t                                  the prompt and the tokens before t
-//   log pi_theta   logp          [B, T]  log-prob of a_t, policy in training
-//   log pi_old     old_logp      [B, T]  the same before the first optimiser
-//   step log pi_ref     ref_logp      [B, T]  the same under the reference log
-//   mu         sampler_logp  [B, T]  the same as the worker drew it V(s_t)
-//   values        [B, T]  value head; V_old: old_values r_t            rewards
-//   [B, T]  what the algorithm maximises delta_t        td_residuals  [B, T]
-//   A_t            advantages    [B, T]
-//   R_t            returns       [B, T]  target of the value head
-//   r_t(theta)     ratio         [B, T]  pi_theta / pi_old
-//   gamma, lambda, beta, epsilon         by those names
+//   symbol       name          shape   meaning
+//   a_t          tokens        [B, T]  the sampled token at response step t
+//   s_t                                the prompt and the tokens before t
+//   log pi       logp          [B, T]  of a_t, by the policy in training
+//   log pi_old   old_logp      [B, T]  by it before the first optimiser step
+//   log pi_ref   ref_logp      [B, T]  by the reference
+//   log mu       sampler_logp  [B, T]  by the worker that drew it
+//   V(s_t)       values        [B, T]  value head; V_old: old_values
+//   r_t          rewards       [B, T]  what the algorithm maximises
+//   delta_t      td_residuals  [B, T]
+//   A_t          advantages    [B, T]
+//   R_t          returns       [B, T]  target of the value head
+//   r_t(theta)   ratio         [B, T]  pi / pi_old
+//   gamma, lambda, beta, epsilon: by those names
 //
 // B responses, T tokens of the longest. `mask` [B, T] is boolean, true for
 // tokens that are trained on: in each row a prefix of true (the stop token

@@ -26,11 +26,6 @@ double SolveScale(std::span<const double> descending, double target) {
   return 1 / descending.back();
 }
 
-bool HasScore(const ItemScore& score) {
-  return score.outcome == ItemScore::Outcome::kScored ||
-         score.outcome == ItemScore::Outcome::kReplaced;
-}
-
 // [0, 1) with 53 random bits.
 double UniformOffset(const SelectionKey& key) {
   const uint64_t bits = PhiloxUint64(key.seed, kSelectionStream, key.step);
@@ -75,20 +70,20 @@ std::vector<bool> SystematicSample(std::span<const double> probabilities,
 }
 
 std::vector<double> ScoreMagnitudes(std::span<const ItemScore> scores) {
-  const auto count = std::ranges::count_if(scores, HasScore);
+  const auto count = std::ranges::count_if(scores, &ItemScore::has_score);
   if (count == 0) return std::vector<double>(scores.size(), 0);
   double mean = 0;
-  for (const ItemScore& s : scores) mean += HasScore(s) ? s.score / count : 0;
+  for (const ItemScore& s : scores) mean += s.has_score() ? s.score / count : 0;
   double spread = 0;  // mean distance
   for (const ItemScore& s : scores) {
-    spread += HasScore(s) ? std::abs(s.score - mean) / count : 0;
+    spread += s.has_score() ? std::abs(s.score - mean) / count : 0;
   }
   // All alike: any may be kept.
   const double floor = spread > 0 ? kMagnitudeFloor * spread : 1;
   std::vector<double> magnitudes;
   for (const ItemScore& s : scores) {
-    magnitudes.push_back(HasScore(s) ? std::max(floor, std::abs(s.score - mean))
-                                     : 0);
+    magnitudes.push_back(
+        s.has_score() ? std::max(floor, std::abs(s.score - mean)) : 0);
   }
   return magnitudes;
 }
@@ -97,7 +92,7 @@ std::vector<float> SelectionWeights(std::span<const ItemScore> scores,
                                     double fraction, const SelectionKey& key) {
   std::vector<float> weights;
   if (fraction >= 1) {
-    for (const ItemScore& s : scores) weights.push_back(HasScore(s) ? 1 : 0);
+    for (const ItemScore& s : scores) weights.push_back(s.has_score() ? 1 : 0);
     return weights;
   }
   const std::vector<double> probabilities =

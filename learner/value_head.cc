@@ -15,9 +15,7 @@
 namespace operant::learner {
 namespace {
 
-// Added to the mean square of each input, as a share of it: keeps inputs that
-// always go together apart. The least of it holds where nothing was observed.
-constexpr double kRidge = 1e-4;
+// Of inputs that only always go together, and where nothing was observed.
 constexpr double kLeastRidge = 1e-12;
 constexpr const char* kMomentsName = "value_head.moments";
 constexpr const char* kWeightName = "value_head.weight";
@@ -97,10 +95,12 @@ void TrainableValueHead::Fit() {
   const int64_t size = moments_.size(0);
   const at::Tensor moments = moments_.to(at::kDouble);
   const at::Tensor squares = moments.narrow(1, 0, size);
-  const at::Tensor ridge = at::eye(size, moments.options()) *
-                           (kRidge * squares.trace() / size + kLeastRidge);
-  const at::Tensor head =
-      at::linalg_solve(squares + ridge, moments.select(1, size));
+  const at::Tensor sizes = squares.diagonal();
+  at::Tensor ridge = at::full_like(
+      sizes, kRidge * sizes.narrow(0, 0, size - 1).mean().item<double>());
+  ridge.select(0, size - 1).zero_();
+  const at::Tensor head = at::linalg_solve(
+      squares + at::diag(ridge + kLeastRidge), moments.select(1, size));
   if (!IsFinite(head)) return;
   weight_.copy_(head.narrow(0, 0, size - 1));
   bias_.copy_(head.narrow(0, size - 1, 1));

@@ -31,6 +31,10 @@ struct ItemScore {
   std::string server;  // lineage: endpoint name, server name and version
   int attempts = 0;    // most of any endpoint; 0: remembered
   double latency_seconds = 0;  // of the slowest endpoint's last call
+
+  bool has_score() const {
+    return outcome == Outcome::kScored || outcome == Outcome::kReplaced;
+  }
 };
 
 // Thread-safe.

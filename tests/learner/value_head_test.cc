@@ -37,17 +37,21 @@ TEST(TrainableValueHeadTest, IsLinearWithGradientToHeadAndHidden) {
   EXPECT_FLOAT_EQ(parameters[1].second.grad().item<float>(), 2);
 }
 
-// y = 2 h0 - h1 + 0.5 exactly: whatever the weights, that is the least.
+// y = 2 h0 - h1 + 0.5 over inputs of mean 0, size 1 and no correlation: the
+// ridge takes its share of the weights and nothing of the bias.
 TEST(TrainableValueHeadTest, FitFindsTheLinearFunctionOfWhatWasObserved) {
   TrainableValueHead head(2, Device::kCpu);
   const at::Tensor hidden =
-      torch::tensor({{1.0f, 3.0f}, {0.0f, 1.0f}, {-2.0f, 0.5f}, {4.0f, -1.0f}});
-  const at::Tensor returns = torch::tensor({-0.5f, -0.5f, -4.0f, 9.5f});
-  head.Observe(hidden, returns, torch::tensor({1.0f, 2.0f, 0.5f, 4.0f}));
+      torch::tensor({{1.0f, 1.0f}, {1.0f, -1.0f}, {-1.0f, 1.0f}});
+  head.Observe(hidden, torch::tensor({1.5f, 3.5f, -2.5f}),
+               torch::tensor({1.0f, 1.0f, 1.0f}));
+  head.Observe(torch::tensor({{-1.0f, -1.0f}}), torch::tensor({-0.5f}),
+               torch::tensor({1.0f}));
   head.Fit();
-  EXPECT_NEAR(head.Export().weight[0], 2, 5e-3);  // the ridge's pull
-  EXPECT_NEAR(head.Export().weight[1], -1, 5e-3);
-  EXPECT_NEAR(head.Export().bias, 0.5, 5e-3);
+  constexpr double kKept = 1 / (1 + TrainableValueHead::kRidge);
+  EXPECT_NEAR(head.Export().weight[0], 2 * kKept, 1e-5);
+  EXPECT_NEAR(head.Export().weight[1], -kKept, 1e-5);
+  EXPECT_NEAR(head.Export().bias, 0.5, 1e-5);
 }
 
 // One state with returns 0 and 1: the mean, by weights and by age.
