@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
 #include "common/run/process_stats.h"
@@ -80,14 +81,23 @@ std::string EvalPath(const RunDirectory& directory, const std::string& name) {
                   absl::StrCat("eval_", name, ".jsonl"));
 }
 
-std::string NextSteps(const RunDirectory& directory) {
+// For a POSIX shell.
+std::string Quoted(std::string_view text) {
+  return absl::StrCat(
+      "'", absl::StrReplaceAll(std::string(text), {{"'", "'\\''"}}), "'");
+}
+
+// `prompt`: one of the run's; empty (it has token ids only): its file.
+std::string NextSteps(const RunDirectory& directory, std::string_view prompt) {
+  const std::string what = prompt.empty()
+                               ? std::string("--data FILE.jsonl")
+                               : absl::StrCat("--prompt ", Quoted(prompt));
   return absl::StrCat(
       "\n  the trained model: ", directory.model_path(),
       "\n  the curves:        ", directory.plot_path("run"),
       "\n  the figures:       ", directory.result_path(),
       "\n\n  try next:\n    operant generate --model ", directory.model_path(),
-      " --prompt 'ocelot (noun):' --temperature 1 --seed 7\n"
-      "    operant eval --model ",
+      " ", what, " --temperature 1 --seed 7\n    operant eval --model ",
       directory.model_path(), " -c ", directory.config_path(), "\n");
 }
 
@@ -137,7 +147,7 @@ absl::Status ClosingReport::AddTraining(const TrainerState& state) {
   return directory_->MergeResult(patch.dump());
 }
 
-absl::Status ClosingReport::Print() {
+absl::Status ClosingReport::Print(std::string_view prompt) {
   ASSIGN_OR_RETURN(const std::string svg,
                    PlotRun(directory_->path(), directory_->metrics_path()));
   RETURN_IF_ERROR(WriteFileAtomically(directory_->plot_path("run"), svg));
@@ -153,7 +163,7 @@ absl::Status ClosingReport::Print() {
                       SummaryFromJson(result["trained"]), kExamples);
     std::printf("\n%s", comparison.c_str());
   }
-  std::fputs(NextSteps(*directory_).c_str(), stdout);
+  std::fputs(NextSteps(*directory_, prompt).c_str(), stdout);
   std::fflush(stdout);
   return absl::OkStatus();
 }

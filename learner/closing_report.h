@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,8 +36,9 @@ class ClosingReport {
   // result.json: responses_trained, tokens_trained, steps, seconds.rl, cpu.
   absl::Status AddTraining(const TrainerState& state);
 
-  // Writes plots/run.svg from metrics.jsonl and prints the comparison.
-  absl::Status Print();
+  // Writes plots/run.svg from metrics.jsonl and prints the comparison, and what
+  // to try next: on `prompt`, one of the run's, if it is not empty.
+  absl::Status Print(std::string_view prompt);
 
  private:
   absl::Status WriteResponses(const std::string& name,

@@ -368,12 +368,13 @@ absl::Status LearnerSession::Finish() {
                   inputs_.reference.config_json, *trainer_->Weights(),
                   WeightType::kF32, config_.model().path()));
   RETURN_IF_ERROR(report_->AddTraining(state_));
-  if (inputs_.eval_prompts.empty()) return report_->Print();
+  if (inputs_.eval_prompts.empty())
+    return report_->Print(inputs_.prompts.front().prompt);
   ASSIGN_OR_RETURN(const HeldOut trained,
                    Evaluate(state_.step, config_.eval().final_samples()));
   RETURN_IF_ERROR(
       report_->AddTrained(trained.responses, trained.summary, trained.seconds));
-  return report_->Print();
+  return report_->Print(inputs_.eval_prompts.front().prompt);
 }
 
 }  // namespace
