@@ -26,7 +26,7 @@ echo "lint: format of ${#files[@]} files"
 cmake -S . -B "$LINT_BUILD" -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -Wno-dev --log-level=WARNING \
   ${TORCH_DIR:+-DTORCH_DIR="$TORCH_DIR"} >/dev/null
-cmake --build "$LINT_BUILD" --parallel "$JOBS" --target operant_proto >/dev/null
+cmake --build "$LINT_BUILD" --parallel "$JOBS" --target operant_generated >/dev/null
 
 mapfile -t sources < <(
   printf '%s\n' "${files[@]}" | grep '\.cc$' |
