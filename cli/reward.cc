@@ -1,4 +1,5 @@
 #include <memory>
+#include <string>
 
 #include "cli/config_flags.h"
 #include "cli/reward_check.h"
@@ -17,16 +18,22 @@ constexpr const char* kFooter =
     "takes its place: examples/ has one in Python.\n"
     "\nExample:\n"
     "  operant reward --listen 127.0.0.1:50061 security.plaintext=true \\\n"
-    "      reward.scorer=wellformed reward.lexicon=lexicon.txt\n";
+    "      reward.scorer=wellformed reward.lexicon=lexicon.txt\n"
+    "  operant reward --scorer math security.plaintext=true\n";
 
 struct Flags {
   ConfigFlags config;
   ServingFlags serving;
+  std::string scorer;  // reward.scorer, if not ""
 };
 
 absl::StatusOr<ExitCode> Serve(const Flags& flags) {
+  ConfigFlags config_flags = flags.config;
+  if (!flags.scorer.empty()) {
+    config_flags.overrides.push_back("reward.scorer=" + flags.scorer);
+  }
   ASSIGN_OR_RETURN(const v1::RunConfig config,
-                   LoadFor(flags.config, ConfigUse::kReward));
+                   LoadFor(config_flags, ConfigUse::kReward));
   InitLoggingAs("reward", 0, config.log());
   InstallShutdownHandlers();
   ASSIGN_OR_RETURN(auto credentials,
@@ -46,6 +53,9 @@ void AddRewardVerb(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("reward", "Serve a built-in scorer");
   AddConfigFlags(*verb, flags->config);
   AddServingFlags(*verb, flags->serving);
+  verb->add_option("--scorer", flags->scorer,
+                   "As reward.scorer (operant config explain reward.scorer)")
+      ->type_name("NAME");
   verb->footer(kFooter);
   verb->callback([flags, verb, &action] {
     if (!verb->get_subcommands().empty()) return;  // check has its own

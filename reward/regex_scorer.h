@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "reward/pattern.h"
 #include "reward/scorer.h"
 
 namespace operant::reward {
@@ -18,7 +19,6 @@ class RegexScorer final : public ItemScorer {
   // compile; the message says where).
   static absl::StatusOr<std::unique_ptr<Scorer>> Create(
       const std::string& pattern);
-  ~RegexScorer() override;
 
   v1::GetInfoResponse Describe() const override;
 
@@ -27,10 +27,9 @@ class RegexScorer final : public ItemScorer {
                          v1::ScoreResult& result) const override;
 
  private:
-  class Program;  // keeps pcre2.h out of the header
-  explicit RegexScorer(std::unique_ptr<Program> program);
+  explicit RegexScorer(std::unique_ptr<const Pattern> pattern);
 
-  const std::unique_ptr<Program> program_;
+  const std::unique_ptr<const Pattern> pattern_;
 };
 
 }  // namespace operant::reward

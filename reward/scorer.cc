@@ -5,20 +5,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "reward/exact_scorer.h"
+#include "reward/format_scorer.h"
+#include "reward/json_schema_scorer.h"
 #include "reward/length_scorer.h"
 #include "reward/lexicon.h"
+#include "reward/math_scorer.h"
+#include "reward/ratings_scorer.h"
 #include "reward/regex_scorer.h"
 #include "reward/wellformed_scorer.h"
 
 namespace operant::reward {
 namespace {
-
-// In place of whatever the scorer had written: never a score beside an error.
-void SetError(const absl::Status& status, v1::ScoreResult& result) {
-  result.clear_components();
-  result.mutable_error()->set_code(static_cast<uint32_t>(status.code()));
-  result.mutable_error()->set_message(std::string(status.message()));
-}
 
 absl::StatusOr<std::unique_ptr<Scorer>> MakeWellformed(
     const v1::RewardSection& config) {
@@ -40,18 +38,55 @@ void ItemScorer::Score(const Items& items, const Cancelled& cancelled,
     v1::ScoreResult& result = *results.Add();
     result.set_id(item.id());
     const absl::Status status = ScoreItem(item, result);
-    if (!status.ok()) SetError(status, result);
+    if (!status.ok()) SetItemError(status, result);
   }
+}
+
+void SetItemError(const absl::Status& status, v1::ScoreResult& result) {
+  result.clear_components();
+  result.mutable_error()->set_code(static_cast<uint32_t>(status.code()));
+  result.mutable_error()->set_message(std::string(status.message()));
+  result.mutable_error()->set_retryable(absl::IsUnavailable(status));
+}
+
+v1::GetInfoResponse TextRuleInfo(
+    const char* name, std::initializer_list<const char*> components) {
+  v1::GetInfoResponse info;
+  info.set_name(name);
+  info.set_version("1");
+  info.add_needs(v1::GetInfoResponse::TEXT);
+  for (const char* component : components) info.add_component_names(component);
+  info.set_deterministic(true);
+  info.set_has_score_range(true);
+  info.set_score_min(0);
+  info.set_score_max(1);
+  return info;
+}
+
+absl::Status RequireGroundTruth(const v1::ScoreItem& item) {
+  if (!item.ground_truth().empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "row has nothing to compare with: row='", item.group_id(),
+      "' ground_truth='', expected the right answer; add ground_truth to the "
+      "rows of data.prompts"));
 }
 
 absl::StatusOr<std::unique_ptr<Scorer>> MakeScorer(
     const v1::RewardSection& config) {
-  if (config.scorer() == "wellformed") return MakeWellformed(config);
-  if (config.scorer() == "length") return std::make_unique<LengthScorer>();
-  if (config.scorer() == "regex") return RegexScorer::Create(config.pattern());
+  const std::string& name = config.scorer();
+  if (name == "wellformed") return MakeWellformed(config);
+  if (name == "length") return std::make_unique<LengthScorer>();
+  if (name == "regex") return RegexScorer::Create(config.pattern());
+  if (name == "exact") return ExactScorer::Create(config.answer());
+  if (name == "math") return MathScorer::Create(config.answer());
+  if (name == "format") return FormatScorer::Create(config.format());
+  if (name == "json-schema") return JsonSchemaScorer::Create(config.schema());
+  if (name == "ratings") return RatingsScorer::Create(config.ratings());
   return absl::InvalidArgumentError(absl::StrCat(
-      "unknown built-in scorer: reward.scorer='", config.scorer(),
-      "', expected wellformed, length or regex; for a scorer of your own set "
+      "unknown built-in scorer: reward.scorer='", name,
+      "', expected wellformed, length, regex, exact, math, format, "
+      "json-schema or ratings; for a scorer of your own "
+      "set "
       "reward.endpoints"));
 }
 

@@ -3,6 +3,7 @@
 #define OPERANT_REWARD_SCORER_H_
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -39,15 +40,28 @@ class ItemScorer : public Scorer {
 
  protected:
   // The item's score and components, into `result` (whose id is set). An error
-  // becomes the result's error: not retryable, since the rule is fixed.
+  // becomes the result's error, retryable if it is Unavailable: the rule itself
+  // is fixed.
   virtual absl::Status ScoreItem(const v1::ScoreItem& item,
                                  v1::ScoreResult& result) const = 0;
 };
 
-// The scorer that `config.scorer` names: wellformed (loads config.lexicon),
-// length or regex (compiles config.pattern). Errors: InvalidArgument (an
-// unknown name, an empty setting, a pattern that does not compile), and those
-// of Lexicon::Load.
+// What most rules say of themselves: version 1, needs the text, deterministic,
+// scores from 0 to 1.
+v1::GetInfoResponse TextRuleInfo(const char* name,
+                                 std::initializer_list<const char*> components);
+
+// Puts `status` in place of whatever `result` had: never a score beside an
+// error. Unavailable is retryable.
+void SetItemError(const absl::Status& status, v1::ScoreResult& result);
+
+// An item without what its scorer compares with, naming its row:
+// InvalidArgument unless `item` has a ground truth.
+absl::Status RequireGroundTruth(const v1::ScoreItem& item);
+
+// The scorer that `config.scorer` names; what it compiles or loads is checked
+// here. Errors: InvalidArgument (an unknown name, an empty setting, a pattern
+// or schema that is not one), and those of the scorer's own Create or Load.
 absl::StatusOr<std::unique_ptr<Scorer>> MakeScorer(
     const v1::RewardSection& config);
 

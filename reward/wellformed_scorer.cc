@@ -12,18 +12,7 @@ WellformedScorer::WellformedScorer(Lexicon lexicon)
     : lexicon_(std::move(lexicon)) {}
 
 v1::GetInfoResponse WellformedScorer::Describe() const {
-  v1::GetInfoResponse info;
-  info.set_name("wellformed");
-  info.set_version("1");
-  info.add_needs(v1::GetInfoResponse::TEXT);
-  for (const char* name : {"loop", "garbage", "empty", "nonstop"}) {
-    info.add_component_names(name);
-  }
-  info.set_deterministic(true);
-  info.set_has_score_range(true);
-  info.set_score_min(0);
-  info.set_score_max(1);
-  return info;
+  return TextRuleInfo("wellformed", {"loop", "garbage", "empty", "nonstop"});
 }
 
 absl::Status WellformedScorer::ScoreItem(const v1::ScoreItem& item,

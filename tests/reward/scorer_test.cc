@@ -47,7 +47,8 @@ std::unique_ptr<Scorer> Wellformed() {
 }
 
 TEST(MakeScorerTest, RefusesUnknownNamesAndMissingSettings) {
-  for (const char* name : {"", "best", "wellformed", "regex"}) {
+  for (const char* name :
+       {"", "best", "wellformed", "regex", "format", "ratings"}) {
     EXPECT_EQ(MakeScorer(Config(name)).status().code(),
               absl::StatusCode::kInvalidArgument)
         << name;
