@@ -8,9 +8,11 @@
 #include "reward/exact_scorer.h"
 #include "reward/format_scorer.h"
 #include "reward/json_schema_scorer.h"
+#include "reward/judge_scorer.h"
 #include "reward/length_scorer.h"
 #include "reward/lexicon.h"
 #include "reward/math_scorer.h"
+#include "reward/pairwise_scorer.h"
 #include "reward/ratings_scorer.h"
 #include "reward/regex_scorer.h"
 #include "reward/wellformed_scorer.h"
@@ -82,10 +84,12 @@ absl::StatusOr<std::unique_ptr<Scorer>> MakeScorer(
   if (name == "format") return FormatScorer::Create(config.format());
   if (name == "json-schema") return JsonSchemaScorer::Create(config.schema());
   if (name == "ratings") return RatingsScorer::Create(config.ratings());
+  if (name == "judge") return JudgeScorer::Create(config.judge());
+  if (name == "pairwise") return PairwiseScorer::Create(config.judge());
   return absl::InvalidArgumentError(absl::StrCat(
       "unknown built-in scorer: reward.scorer='", name,
       "', expected wellformed, length, regex, exact, math, format, "
-      "json-schema or ratings; for a scorer of your own "
+      "json-schema, ratings, judge or pairwise; for a scorer of your own "
       "set "
       "reward.endpoints"));
 }
