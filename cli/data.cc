@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/data_tasks.h"
 #include "cli/verbs.h"
 #include "common/base/status_macros.h"
 #include "common/text/wordnet.h"
@@ -34,6 +35,7 @@ absl::StatusOr<ExitCode> WriteWordnet(const Flags& flags) {
 void AddDataVerb(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("data", "Make data sets");
   verb->require_subcommand(1);
+  AddTaskDataVerbs(*verb, action);
   auto flags = std::make_shared<Flags>();
   CLI::App* wordnet = verb->add_subcommand(
       "wordnet", "The demo's task: define a word, from WordNet 3.0");
