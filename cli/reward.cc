@@ -24,13 +24,17 @@ constexpr const char* kFooter =
 struct Flags {
   ConfigFlags config;
   ServingFlags serving;
-  std::string scorer;  // reward.scorer, if not ""
+  // reward.scorer and reward.sandbox.kind, if not "".
+  std::string scorer, sandbox;
 };
 
 absl::StatusOr<ExitCode> Serve(const Flags& flags) {
   ConfigFlags config_flags = flags.config;
   if (!flags.scorer.empty()) {
     config_flags.overrides.push_back("reward.scorer=" + flags.scorer);
+  }
+  if (!flags.sandbox.empty()) {
+    config_flags.overrides.push_back("reward.sandbox.kind=" + flags.sandbox);
   }
   ASSIGN_OR_RETURN(const v1::RunConfig config,
                    LoadFor(config_flags, ConfigUse::kReward));
@@ -56,6 +60,9 @@ void AddRewardVerb(CLI::App& app, Action& action) {
   verb->add_option("--scorer", flags->scorer,
                    "As reward.scorer (operant config explain reward.scorer)")
       ->type_name("NAME");
+  verb->add_option("--sandbox", flags->sandbox,
+                   "Of the code scorer: bubblewrap or runtime-class")
+      ->type_name("KIND");
   verb->footer(kFooter);
   verb->callback([flags, verb, &action] {
     if (!verb->get_subcommands().empty()) return;  // check has its own

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "reward/code_scorer.h"
 #include "reward/exact_scorer.h"
 #include "reward/format_scorer.h"
 #include "reward/json_schema_scorer.h"
@@ -86,10 +87,11 @@ absl::StatusOr<std::unique_ptr<Scorer>> MakeScorer(
   if (name == "ratings") return RatingsScorer::Create(config.ratings());
   if (name == "judge") return JudgeScorer::Create(config.judge());
   if (name == "pairwise") return PairwiseScorer::Create(config.judge());
+  if (name == "code") return CodeScorer::Create(config.sandbox());
   return absl::InvalidArgumentError(absl::StrCat(
       "unknown built-in scorer: reward.scorer='", name,
       "', expected wellformed, length, regex, exact, math, format, "
-      "json-schema, ratings, judge or pairwise; for a scorer of your own "
+      "json-schema, ratings, judge, pairwise or code; for a scorer of your own "
       "set "
       "reward.endpoints"));
 }
