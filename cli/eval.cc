@@ -1,11 +1,13 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cli/config_flags.h"
 #include "cli/engine_sampler.h"
 #include "cli/local_scorer.h"
 #include "cli/verbs.h"
+#include "common/base/credentials.h"
 #include "common/base/metrics.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
@@ -56,7 +58,8 @@ absl::StatusOr<std::unique_ptr<InferenceModel>> ReferenceModel(
 
 absl::StatusOr<std::unique_ptr<RewardGateway>> OpenGateway(
     v1::RewardSection rewards, const std::string& scorer_address,
-    const std::string& tokenizer_digest, MetricRegistry* metrics) {
+    const std::string& tokenizer_digest, ChannelCredentials to_servers,
+    MetricRegistry* metrics) {
   if (!scorer_address.empty()) {
     v1::RewardEndpoint* endpoint = rewards.add_endpoints();
     endpoint->set_name("builtin");
@@ -67,10 +70,27 @@ absl::StatusOr<std::unique_ptr<RewardGateway>> OpenGateway(
   ASSIGN_OR_RETURN(auto gateway,
                    RewardGateway::Create({.config = rewards,
                                           .run_id = "eval",
-                                          .tokenizer_digest = tokenizer_digest},
+                                          .tokenizer_digest = tokenizer_digest,
+                                          .to_servers = std::move(to_servers)},
                                          metrics));
   RETURN_IF_ERROR(gateway->Handshake());
   return gateway;
+}
+
+// Shown to reward servers as the run's learner shows them. A scorer of our own
+// listens on a loopback address, in plaintext (LocalScorer).
+absl::StatusOr<ChannelCredentials> ToRewardServers(
+    const v1::RunConfig& config) {
+  const v1::SecuritySection& security = config.security();
+  const bool certificates =
+      !security.certs().empty() || !security.certificate().empty();
+  if (config.reward().endpoints().empty() || !certificates) {
+    return Credentials::Plaintext()->ForPeer(v1::ROLE_REWARD);
+  }
+  ASSIGN_OR_RETURN(const auto credentials,
+                   Credentials::Load(security, {.role = v1::ROLE_LEARNER,
+                                                .run = config.run().name()}));
+  return credentials->ForPeer(v1::ROLE_REWARD);
 }
 
 absl::StatusOr<std::string> Summary(const v1::RunConfig& config,
@@ -107,6 +127,8 @@ absl::StatusOr<ExitCode> Evaluate(const Flags& flags) {
                    LoadFor(flags.config, ConfigUse::kEval));
   InitLoggingAs("eval", 0, config.log());
   InstallShutdownHandlers();
+  ASSIGN_OR_RETURN(const ChannelCredentials to_servers,
+                   ToRewardServers(config));
   ASSIGN_OR_RETURN(const learner::LearnerInputs inputs,
                    learner::LoadLearnerInputs(config));
   ASSIGN_OR_RETURN(
@@ -117,9 +139,10 @@ absl::StatusOr<ExitCode> Evaluate(const Flags& flags) {
     ASSIGN_OR_RETURN(scorer, LocalScorer::Start(flags.config));
   }
   const auto metrics = MetricRegistry::Create();
-  ASSIGN_OR_RETURN(const auto rewards,
-                   OpenGateway(config.reward(), scorer ? scorer->address() : "",
-                               inputs.tokenizer->digest(), metrics.get()));
+  ASSIGN_OR_RETURN(
+      const auto rewards,
+      OpenGateway(config.reward(), scorer ? scorer->address() : "",
+                  inputs.tokenizer->digest(), to_servers, metrics.get()));
   ASSIGN_OR_RETURN(const std::string summary,
                    Summary(config, model, *rewards, inputs));
   std::printf("%s\n", summary.c_str());

@@ -199,6 +199,14 @@ TEST(CertsTest, AProcessRefusesWhatItMayNotUse) {
   refused(with_certs, "chmod 0600");
   refused("rollout --coordinator 10.1.2.3:7070 security.plaintext=true",
           "cannot dial");
+  std::filesystem::permissions(folder + "/learner.pem",
+                               std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  refused(
+      "eval model.path=/nowhere data.eval_prompts=/nothing.jsonl "
+      "'reward.endpoints=[127.0.0.1:1]' security.certs=" +
+          folder,
+      "chmod 0600");
 }
 
 TEST(DoctorTest, EveryFaultIsNamedAtOnce) {
