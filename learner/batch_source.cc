@@ -1,8 +1,10 @@
 #include "learner/batch_source.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
 #include "learner/score_items.h"
@@ -28,6 +30,7 @@ BatchSource::BatchSource(const Options& options, const Parts& parts,
                                  options.samples_per_prompt),
       gate_(options.staleness, published),
       published_(published),
+      generated_(options.first_step),
       // A finished batch waits at most for the step that is being trained: the
       // gate lets no more than the bound be under way.
       queue_(options.staleness + 1),
@@ -43,6 +46,16 @@ BatchSource::~BatchSource() {
 void BatchSource::Published(uint64_t version) {
   published_ = version;
   gate_.Published(version);
+}
+
+absl::Status BatchSource::AwaitGenerated(uint64_t step) {
+  if (options_.end_step > 0) step = std::min(step, options_.end_step - 1);
+  absl::MutexLock lock(&mu_);
+  auto known = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return generated_ > step || !failed_.ok();
+  };
+  mu_.Await(absl::Condition(&known));
+  return generated_ > step ? absl::OkStatus() : failed_;
 }
 
 absl::StatusOr<ScoredBatch> BatchSource::Next() {
@@ -61,9 +74,14 @@ absl::StatusOr<ScoredBatch> BatchSource::Next() {
 void BatchSource::Run() {
   uint64_t cursor = options_.first_cursor;
   for (uint64_t step = options_.first_step;; ++step) {
+    if (options_.end_step > 0 && step >= options_.end_step) return;
     if (!gate_.AwaitTurn(step, absl::InfiniteFuture())) return;
     absl::StatusOr<ScoredBatch> batch = Make(step, cursor);
     const bool failed = !batch.ok();
+    if (failed) {
+      absl::MutexLock lock(&mu_);
+      failed_ = batch.status();
+    }
     cursor += options_.prompts_per_step;
     if (!queue_.Push(std::move(batch), absl::InfiniteFuture()) || failed)
       return;
@@ -79,8 +97,14 @@ absl::StatusOr<ScoredBatch> BatchSource::Make(uint64_t step, uint64_t cursor) {
       size_t{1} * options_.prompts_per_step * options_.samples_per_prompt;
   buffer_.Leased(responses);
   RETURN_IF_ERROR(Generate(batch, cursor));
+  {
+    absl::MutexLock lock(&mu_);
+    generated_ = step + 1;
+  }
+  RETURN_IF_ERROR(Failpoint("source.generated"));
   buffer_.Generated(responses);
   RETURN_IF_ERROR(Score(batch));
+  RETURN_IF_ERROR(Failpoint("source.scored"));
   buffer_.Scored(responses);
   return batch;
 }
@@ -104,6 +128,8 @@ absl::Status BatchSource::Generate(ScoredBatch& batch, uint64_t cursor) {
   plan.step = batch.step;
   plan.newest_version = [this] { return published_.load(); };
   plan.cancelled = [this] { return stopping_.load(); };
+  // A checkpoint of the step that is being trained needs these responses.
+  plan.through_shutdown = options_.one_version && options_.staleness > 0;
   ASSIGN_OR_RETURN(batch.trajectories, parts_.rollouts->Generate(plan));
   batch.generate_seconds = SecondsSince(start);
   return absl::OkStatus();

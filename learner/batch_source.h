@@ -11,7 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/base/bounded_queue.h"
 #include "common/reward_client/gateway.h"
@@ -52,6 +55,10 @@ class BatchSource {
     uint64_t first_step = 0;
     uint64_t first_cursor = 0;
     uint64_t staleness = 0;
+    uint64_t end_step = 0;  // steps from here on are not made; 0: no end
+    // Every response of a step is of the oldest version that it may be of: the
+    // caller awaits a step's generation before it publishes the next version.
+    bool one_version = false;
   };
   // Everything it uses, not owned; must outlive it.
   struct Parts {
@@ -73,6 +80,10 @@ class BatchSource {
   absl::StatusOr<ScoredBatch> Next();
   // Tells that workers were given `version`.
   void Published(uint64_t version);
+  // Waits until the responses of `step`, or of the last one before the end, are
+  // all accepted and durable; a signal does not end the wait. The error that
+  // ended the thread.
+  absl::Status AwaitGenerated(uint64_t step);
 
  private:
   void Run();
@@ -86,6 +97,9 @@ class BatchSource {
   StalenessGate gate_;
   std::atomic<uint64_t> published_;
   std::atomic<bool> stopping_{false};
+  absl::Mutex mu_;
+  uint64_t generated_ ABSL_GUARDED_BY(mu_);  // steps below are
+  absl::Status failed_ ABSL_GUARDED_BY(mu_);
   BoundedQueue<absl::StatusOr<ScoredBatch>> queue_;
   std::thread thread_;  // last: it uses everything above
 };

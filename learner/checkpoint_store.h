@@ -1,9 +1,12 @@
 // The checkpoints of a run on disk: complete or not there at all.
 //
-// A checkpoint is written into a staging folder, every file fsynced and listed
-// with its SHA-256 in MANIFEST.json, the folder renamed to step_N, and the
-// marker COMPLETE written last. A crash at any instant leaves the earlier
-// checkpoints as they were. A reader verifies the marker and every digest.
+//   .step_N/ (staging): every file written, fsynced, renamed into place
+//     -> MANIFEST.json: path, bytes and SHA-256 of each, as they were meant
+//     -> renamed to step_N/ -> COMPLETE, the marker, last
+//
+// A crash at any instant leaves the earlier checkpoints as they were. A reader
+// takes a checkpoint only with its marker, every file of the manifest with its
+// digest, and no other file. What is removed loses its marker first.
 #ifndef OPERANT_LEARNER_CHECKPOINT_STORE_H_
 #define OPERANT_LEARNER_CHECKPOINT_STORE_H_
 
@@ -14,28 +17,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "learner/trainer_state.h"
 
 namespace operant::learner {
-
-// What changes the future and is no tensor.
-struct TrainerState {
-  uint64_t step = 0;         // steps taken; the next one has this number
-  uint64_t next_cursor = 0;  // first prompt of the next step
-  double kl_coefficient = 0;
-  uint64_t responses = 0;  // sampled for training so far
-  uint64_t tokens = 0;     // of those responses
-  double train_seconds = 0;
-  double best_eval = 0;  // lowest failure rate seen; only if has_best
-  bool has_best = false;
-  std::string model_digest;
-  std::string run_id;
-};
-
-// Reads and writes trainer_state/state.json under `checkpoint`. DataLoss names
-// the missing or ill-typed key.
-absl::Status WriteTrainerState(const std::string& checkpoint,
-                               const TrainerState& state);
-absl::StatusOr<TrainerState> ReadTrainerState(const std::string& checkpoint);
 
 // One thread, one store per folder.
 class CheckpointStore {
@@ -43,14 +27,22 @@ class CheckpointStore {
   // `folder` is the run's checkpoints/.
   explicit CheckpointStore(std::string folder) : folder_(std::move(folder)) {}
 
-  // Calls `write` with an empty staging folder and publishes what it wrote as
-  // step_N. An existing step_N is replaced. On error nothing is published.
+  // Takes `bytes` of the disk for the next checkpoint, so that nothing else
+  // fills it meanwhile: Write gives them up and takes as many for the one after
+  // it as it wrote. ResourceExhausted names the folder and the bytes.
+  absl::Status Reserve(uint64_t bytes);
+
+  // Calls `write` with an empty staging folder and publishes what it wrote
+  // (with WriteFileAtomically and SafetensorsWriter, on this thread; Internal
+  // otherwise) as step_N. An existing step_N is replaced. On error nothing is
+  // published and what was staged is removed.
   absl::Status Write(
       uint64_t step,
       const std::function<absl::Status(const std::string& folder)>& write);
 
   // Folder of the newest checkpoint that verifies; older ones are tried, with a
-  // warning, where a newer one does not. NotFound: there is none.
+  // warning, where a newer one does not. NotFound: there is none; DataLoss:
+  // none verifies (names the newest one's fault).
   absl::StatusOr<std::string> Latest() const;
 
   // Removes all but the newest `keep` and `protected_step` (the best; ~0:
@@ -62,11 +54,19 @@ class CheckpointStore {
   std::string PathOf(uint64_t step) const;
 
  private:
+  absl::Status Stage(
+      const std::string& staging,
+      const std::function<absl::Status(const std::string& folder)>& write,
+      uint64_t& bytes) const;
+  absl::Status Publish(const std::string& staging, uint64_t step) const;
+  absl::Status Remove(const std::string& checkpoint) const;
+  std::string ReservePath() const;
+
   const std::string folder_;
 };
 
-// OK if the marker is there and every file of MANIFEST.json has its digest.
-// NotFound (no marker), DataLoss (names the file).
+// OK if the marker is there and the files are those of MANIFEST.json, each with
+// its digest. NotFound (no marker), DataLoss (names the file).
 absl::Status VerifyCheckpoint(const std::string& checkpoint);
 
 }  // namespace operant::learner

@@ -1,5 +1,6 @@
 #include "learner/learner_process.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -8,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/build_name.h"
 #include "common/base/config.h"
 #include "common/base/file_io.h"
 #include "common/base/health.h"
@@ -20,6 +22,7 @@
 #include "common/base/status_macros.h"
 #include "common/reward_client/routing.h"
 #include "common/run/announcement.h"
+#include "common/run/process_stats.h"
 #include "common/run/run_directory.h"
 #include "common/run/scrape_targets.h"
 #include "learner/batch_source.h"
@@ -31,6 +34,7 @@
 #include "learner/learner_inputs.h"
 #include "learner/learner_metrics.h"
 #include "learner/ledger.h"
+#include "learner/ledger_reader.h"
 #include "learner/policy_trainer.h"
 #include "learner/rollout_client.h"
 #include "learner/run_recorder.h"
@@ -81,6 +85,9 @@ class LearnerSession {
   absl::Status Serve();
   absl::Status ConnectRewards();
   absl::Status PrepareTraining();
+  TrainerState IdentityOf(TrainerState state) const;
+  absl::StatusOr<std::string> FindCheckpoint() const;
+  uint64_t CheckpointBytes() const;
   absl::Status OpenLedger();
   absl::Status PublishStart();
   absl::Status EvaluateRaw();
@@ -117,6 +124,7 @@ class LearnerSession {
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<ClosingReport> report_;
   TrainerState state_;
+  bool resumed_ = false;  // state_ was read from a checkpoint
 };
 
 absl::Status LearnerSession::OpenRun() {
@@ -189,28 +197,64 @@ absl::Status LearnerSession::ConnectRewards() {
   return rewards_->Handshake();
 }
 
+// `state` as one that this process writes.
+TrainerState LearnerSession::IdentityOf(TrainerState state) const {
+  state.model_digest = ModelDigest(inputs_.reference.config);
+  state.run_id = RunId();
+  state.ranks = std::max<uint64_t>(1, config_.learner().ranks());
+  state.threads = config_.learner().threads();
+  state.build = BuildName();
+  state.processor = CpuName();
+  return state;
+}
+
+// The newest one that verifies; empty: there was none yet.
+absl::StatusOr<std::string> LearnerSession::FindCheckpoint() const {
+  absl::StatusOr<std::string> latest = checkpoints_->Latest();
+  if (!absl::IsNotFound(latest.status())) return latest;
+  if (FileExists(directory_->ledger_path())) {
+    ASSIGN_OR_RETURN(const auto ledger,
+                     LedgerReader::Open(directory_->ledger_path()));
+    ASSIGN_OR_RETURN(const LedgerTotals totals, ledger->Totals());
+    if (totals.last_checkpoint > 0) {
+      return absl::DataLossError(absl::StrCat(
+          "cannot go on with ", directory_->path(), ": checkpoint step_",
+          totals.last_checkpoint, " was complete and is gone; restore it, or ",
+          "start a new run"));
+    }
+  }
+  LogWarning("no checkpoint yet: the run begins at its start",
+             {{"path", directory_->path()}});
+  return std::string();
+}
+
+// Weights and both moments of the optimiser, fp32; the copied files are small
+// beside them.
+uint64_t LearnerSession::CheckpointBytes() const {
+  return 3 * trainer_->Weights()->bytes().size();
+}
+
 absl::Status LearnerSession::PrepareTraining() {
   HfModel start = inputs_.reference;
   std::string checkpoint;
-  const bool resume = options_.resume && !checkpoints_->steps().empty();
-  if (options_.resume && !resume) {
-    LogWarning("no checkpoint yet: the run begins at its start",
-               {{"path", directory_->path()}});
+  if (options_.resume) {
+    ASSIGN_OR_RETURN(checkpoint, FindCheckpoint());
   }
-  if (resume) {
-    ASSIGN_OR_RETURN(checkpoint, checkpoints_->Latest());
-    ASSIGN_OR_RETURN(start, LoadHfModel(checkpoint));
+  if (!checkpoint.empty()) {
+    // Its identity first: the model of another may not even load.
     ASSIGN_OR_RETURN(state_, ReadTrainerState(checkpoint));
-    if (state_.model_digest != ModelDigest(inputs_.reference.config)) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          checkpoint, " was made for another model; set model.path as it was"));
-    }
+    RETURN_IF_ERROR(CheckResumable(
+        checkpoint, state_, IdentityOf(state_),
+        {.deterministic = config_.run().deterministic(),
+         .allow_other_ranks = config_.learner().allow_other_ranks()}));
+    ASSIGN_OR_RETURN(start, LoadHfModel(checkpoint));
+    resumed_ = true;
   }
-  state_.model_digest = ModelDigest(inputs_.reference.config);
-  state_.run_id = RunId();
+  state_ = IdentityOf(state_);
   ASSIGN_OR_RETURN(trainer_,
                    PolicyTrainer::Create(config_, start, inputs_.reference));
-  if (resume) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
+  if (resumed_) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
+  RETURN_IF_ERROR(checkpoints_->Reserve(CheckpointBytes()));
   publisher_ = std::make_unique<WeightPublisher>(
       coordinator_.get(), metrics_.get(), state_.model_digest,
       absl::Milliseconds(config_.rollout().push_deadline_ms()),
@@ -222,7 +266,7 @@ absl::Status LearnerSession::PrepareTraining() {
        .to_workers = options_.credentials->ForPeer(v1::ROLE_ROLLOUT)},
       coordinator_.get(), metrics_.get());
   ASSIGN_OR_RETURN(recorder_, RunRecorder::Create(config_, directory_.get(),
-                                                  metrics_.get(), state_.step));
+                                                  metrics_.get(), state_));
   evaluator_ = std::make_unique<Evaluator>(
       inputs_.eval_prompts, inputs_.training_responses,
       Evaluator::Parts{.generate =
@@ -317,7 +361,9 @@ absl::Status LearnerSession::Train() {
        .vocab_size = static_cast<int32_t>(inputs_.reference.config.vocab_size),
        .first_step = state_.step,
        .first_cursor = state_.next_cursor,
-       .staleness = learner.staleness()},
+       .staleness = learner.staleness(),
+       .end_step = learner.steps(),
+       .one_version = config_.run().deterministic()},
       {.prompts = &prompts,
        .rollouts = rollouts_.get(),
        .rewards = rewards_.get(),
@@ -344,7 +390,7 @@ absl::Status LearnerSession::Train() {
       return held_out.summary;
     };
   }
-  TrainLoop loop(config_, parts, state_);
+  TrainLoop loop(config_, parts, state_, resumed_);
   const absl::Status status = loop.Run();
   state_ = loop.state();
   return status;

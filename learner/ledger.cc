@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/status_macros.h"
 #include "learner/ledger_schema.h"
 #include "learner/ledger_writer.h"
@@ -123,6 +124,7 @@ class LedgerImpl final : public Ledger {
                      file_->Integer("SELECT max(epoch) FROM epochs"));
     epoch_ = last + 1;
     const uint64_t step = options_.resumed_step;
+    RETURN_IF_ERROR(CheckHolds(step));
     ASSIGN_OR_RETURN(SqliteStatement insert,
                      file_->Prepare("INSERT INTO epochs VALUES(?,?,?)"));
     insert.Bind(1, epoch_);
@@ -134,6 +136,18 @@ class LedgerImpl final : public Ledger {
         "; DELETE FROM manifests WHERE step >= ", step,
         "; DELETE FROM published WHERE policy_version > ", step,
         "; DELETE FROM checkpoints WHERE step > ", step, "; COMMIT"));
+  }
+
+  // The steps of a checkpoint were durable before it was.
+  absl::Status CheckHolds(uint64_t steps) {
+    ASSIGN_OR_RETURN(const uint64_t held,
+                     file_->Integer(absl::StrCat(
+                         "SELECT count(*) FROM steps WHERE step < ", steps)));
+    if (held == steps) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat(
+        "ledger ", options_.path, " holds ", held, " of the ", steps,
+        " steps in the checkpoint; restore it from a copy, or start a new "
+        "run"));
   }
 
   void Run() {
@@ -179,7 +193,9 @@ class LedgerImpl final : public Ledger {
       if (!status.ok()) break;
       status = writer_->Write(entry.record);
     }
+    status.Update(Failpoint("ledger.commit"));
     if (status.ok()) status = file_->Execute("COMMIT");
+    status.Update(Failpoint("ledger.committed"));
     if (!status.ok()) file_->Execute("ROLLBACK").IgnoreError();
     return status;
   }

@@ -47,7 +47,8 @@ class Ledger {
   // Opens or creates. Its epoch is one more than any before; an older owner
   // that still runs finds its next commit refused. Errors: FailedPrecondition
   // (of another run or model, or made by a newer build), DataLoss (not a
-  // ledger, or damaged: names the file and what to do), ResourceExhausted (disk
+  // ledger, damaged, or without a step that the checkpoint holds: names the
+  // file and what to do), ResourceExhausted (disk
   // full), PermissionDenied. Nothing is changed on an error.
   static absl::StatusOr<std::unique_ptr<Ledger>> Open(const Options& options);
   // Makes durable what was appended.

@@ -213,7 +213,7 @@ absl::Status LedgerWriter::Write(const v1::CheckpointRecord& record) {
   checkpoint_.Bind(1, uint64_t{record.step()});
   checkpoint_.Bind(2, epoch_);
   RETURN_IF_ERROR(checkpoint_.Run());
-  return DropPayloadsBelow(record.step());
+  return DropPayloadsBelow(record.oldest_kept());
 }
 
 absl::Status LedgerWriter::Write(const v1::PublishedRecord& record) {

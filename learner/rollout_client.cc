@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/failpoint.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
 #include "common/base/metric_families.h"
@@ -153,7 +154,7 @@ class Generation {
     RETURN_IF_ERROR(Restore());
     absl::Time last_usable = MonotonicNow();
     while (!control_.complete()) {
-      if (ShutdownRequested() != StopSignal::kNone)
+      if (!plan_.through_shutdown && ShutdownRequested() != StopSignal::kNone)
         return absl::CancelledError("generation stopped by a signal");
       if (plan_.cancelled && plan_.cancelled())
         return absl::CancelledError("generation is not needed any more");
@@ -257,6 +258,7 @@ class Generation {
   absl::Status Handle(Event event) {
     if (!event.written.empty()) {
       RETURN_IF_ERROR(event.status);
+      RETURN_IF_ERROR(Failpoint("client.durable"));
       control_.Durable(event.written);
       return absl::OkStatus();
     }

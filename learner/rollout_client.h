@@ -33,6 +33,8 @@ struct GenerationPlan {
   std::function<uint64_t()> newest_version;
   // Asked now and then; true ends the call with Cancelled. Null: never.
   std::function<bool()> cancelled;
+  // A signal does not end it: another step's checkpoint needs its responses.
+  bool through_shutdown = false;
   // Where leases and accepted responses are written, of step `step`; a response
   // counts once it is durable. Null: nowhere (evaluation). Not owned.
   Ledger* ledger = nullptr;

@@ -10,7 +10,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/failpoint.h"
 #include "common/base/file_io.h"
+#include "common/base/log.h"
 #include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
 #include "common/run/console_table.h"
@@ -156,20 +158,33 @@ json SampleRow(const ScoredBatch& batch, size_t i, const Experience& e,
           {"returns", ArrayOf(e.Row(e.returns, row))}};
 }
 
+// Leaves what the checkpoint knows of. A file that is shorter, after the loss
+// of a disk or by hand, is cut by its rows' steps.
+absl::Status CutSeries(const std::string& path, const TrainerState& state) {
+  ASSIGN_OR_RETURN(const bool cut, CutJsonlAt(path, state.metrics_bytes));
+  if (cut) return absl::OkStatus();
+  LogWarning("metrics.jsonl is shorter than it was at the checkpoint",
+             {{"path", path}, {"expected_bytes", state.metrics_bytes}});
+  return CutJsonlAfterStep(path, static_cast<int64_t>(state.step));
+}
+
 class RunRecorderImpl final : public RunRecorder {
  public:
   RunRecorderImpl(const v1::RunConfig& config, const RunDirectory* directory,
-                  MetricRegistry* metrics, std::unique_ptr<JsonlWriter> rows)
+                  MetricRegistry* metrics, std::unique_ptr<JsonlWriter> rows,
+                  uint64_t responses)
       : config_(config),
         directory_(directory),
         metrics_(metrics),
         rows_(std::move(rows)),
-        table_(Columns(), WantsColour(stdout)) {}
+        table_(Columns(), WantsColour(stdout)),
+        responses_(responses) {}
 
   absl::Status Record(const StepReport& report, const ScoredBatch& batch,
                       const Experience* experience) override {
     ExportStep(report, batch, config_, metrics_);
     responses_ = report.responses;
+    RETURN_IF_ERROR(Failpoint("metrics.append"));
     RETURN_IF_ERROR(rows_->Append(ToJsonRow(report)));
     std::fputs(table_.Row(Cells(report, config_)).c_str(), stdout);
     const uint32_t every = config_.log().samples_every_steps();
@@ -200,6 +215,12 @@ class RunRecorderImpl final : public RunRecorder {
          s.kl_per_response}}.dump());
   }
 
+  absl::StatusOr<uint64_t> Sync() override {
+    RETURN_IF_ERROR(Failpoint("metrics.sync"));
+    RETURN_IF_ERROR(rows_->Sync());
+    return rows_->Size();
+  }
+
   void RecordCheckpoint(const absl::Status& written, const std::string& path,
                         absl::Duration took) override {
     if (written.ok()) return ExportCheckpoint(TreeBytes(path), took, metrics_);
@@ -226,20 +247,19 @@ class RunRecorderImpl final : public RunRecorder {
   MetricRegistry* const metrics_;
   std::unique_ptr<JsonlWriter> rows_;
   ConsoleTable table_;
-  uint64_t responses_ = 0;
+  uint64_t responses_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RunRecorder>> RunRecorder::Create(
     const v1::RunConfig& config, const RunDirectory* directory,
-    MetricRegistry* metrics, uint64_t resumed_step) {
-  RETURN_IF_ERROR(CutJsonlAfterStep(directory->metrics_path(),
-                                    static_cast<int64_t>(resumed_step)));
+    MetricRegistry* metrics, const TrainerState& state) {
+  RETURN_IF_ERROR(CutSeries(directory->metrics_path(), state));
   ASSIGN_OR_RETURN(std::unique_ptr<JsonlWriter> rows,
                    JsonlWriter::Open(directory->metrics_path()));
   return std::make_unique<RunRecorderImpl>(config, directory, metrics,
-                                           std::move(rows));
+                                           std::move(rows), state.responses);
 }
 
 }  // namespace operant::learner

@@ -16,6 +16,7 @@
 #include "learner/evaluation_summary.h"
 #include "learner/experience.h"
 #include "learner/step_report.h"
+#include "learner/trainer_state.h"
 #include "operant/v1/config.pb.h"
 
 namespace operant::learner {
@@ -23,11 +24,11 @@ namespace operant::learner {
 // Not thread-safe.
 class RunRecorder {
  public:
-  // Rows of metrics.jsonl after `resumed_step` are removed: they will be
-  // written again. Neither pointer is owned.
+  // What metrics.jsonl holds beyond what `state`, the checkpoint's, knows of is
+  // removed: it will be written again. Neither pointer is owned.
   static absl::StatusOr<std::unique_ptr<RunRecorder>> Create(
       const v1::RunConfig& config, const RunDirectory* directory,
-      MetricRegistry* metrics, uint64_t resumed_step);
+      MetricRegistry* metrics, const TrainerState& state);
   virtual ~RunRecorder() = default;
 
   // `experience` is null when the step was skipped.
@@ -36,6 +37,8 @@ class RunRecorder {
                               const Experience* experience) = 0;
   virtual absl::Status RecordEvaluation(uint64_t step,
                                         const EvaluationSummary& summary) = 0;
+  // Makes the rows durable; the bytes of metrics.jsonl.
+  virtual absl::StatusOr<uint64_t> Sync() = 0;
   // How writing the checkpoint at `path` ended.
   virtual void RecordCheckpoint(const absl::Status& written,
                                 const std::string& path,

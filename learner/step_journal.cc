@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/failpoint.h"
 #include "common/base/status_macros.h"
 #include "learner/batch_manifest.h"
 
@@ -52,6 +53,7 @@ void StepJournal::AppendScores(const ScoredBatch& batch,
 
 absl::Status StepJournal::Choose(const ScoredBatch& batch) {
   RETURN_IF_ERROR(order_.Choose(batch.step));
+  RETURN_IF_ERROR(Failpoint("journal.manifest"));
   ASSIGN_OR_RETURN(
       v1::BatchManifest manifest,
       MakeBatchManifest(batch.trajectories, {.step = batch.step,
@@ -70,6 +72,7 @@ absl::Status StepJournal::Choose(const ScoredBatch& batch) {
 absl::Status StepJournal::Commit(uint64_t step, bool skipped,
                                  const std::string& weights_sha256) {
   RETURN_IF_ERROR(order_.Commit(step));
+  RETURN_IF_ERROR(Failpoint("journal.step"));
   v1::LedgerRecord record;
   v1::StepRecord* committed = record.mutable_committed();
   committed->set_step(step);
@@ -81,10 +84,12 @@ absl::Status StepJournal::Commit(uint64_t step, bool skipped,
   return ledger_->Flush();
 }
 
-absl::Status StepJournal::Cut(uint64_t steps) {
+absl::Status StepJournal::Cut(uint64_t steps, uint64_t oldest_kept) {
   RETURN_IF_ERROR(order_.Cut(steps));
   v1::LedgerRecord record;
   record.mutable_checkpoint()->set_step(steps);
+  record.mutable_checkpoint()->set_oldest_kept(oldest_kept);
+  RETURN_IF_ERROR(Failpoint("journal.cut"));
   ledger_->Append(std::move(record));
   return ledger_->Flush();
 }

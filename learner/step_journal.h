@@ -27,8 +27,9 @@ class StepJournal {
   // After the update, before workers are given version step + 1.
   absl::Status Commit(uint64_t step, bool skipped,
                       const std::string& weights_sha256);
-  // After the checkpoint of `steps` steps is complete.
-  absl::Status Cut(uint64_t steps);
+  // After the checkpoint of `steps` steps is complete; `oldest_kept`: the
+  // oldest that a resumed run may fall back to.
+  absl::Status Cut(uint64_t steps, uint64_t oldest_kept);
   // The weights that a run begins or goes on with.
   absl::Status Begin(uint64_t version, const std::string& weights_sha256);
 

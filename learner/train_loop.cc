@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/exit_code.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
@@ -70,10 +72,20 @@ absl::Status Diverged(const std::string& what) {
 }  // namespace
 
 TrainLoop::TrainLoop(const v1::RunConfig& config, const Parts& parts,
-                     const TrainerState& state)
+                     const TrainerState& state, bool saved)
     : config_(config), parts_(parts), kl_(config.ppo()), state_(state) {
-  if (state.step > 0) kl_.Restore(state.kl_coefficient).IgnoreError();
+  if (saved) saved_step_ = state.step;
+}
+
+// What a fixed coefficient is, the configuration says.
+absl::Status TrainLoop::Restore() {
+  if (state_.step > 0 && kl_.adaptive())
+    RETURN_IF_ERROR(kl_.Restore(state_.kl_coefficient));
   state_.kl_coefficient = kl_.coefficient();
+  // A signal ended the run before the evaluation of its last step.
+  if (state_.step == 0 || state_.evaluated_step >= state_.step)
+    return absl::OkStatus();
+  return EvaluateIfDue().status();
 }
 
 bool TrainLoop::Done() const { return Progress() >= 1; }
@@ -91,6 +103,8 @@ double TrainLoop::Progress() const {
 }
 
 absl::Status TrainLoop::Run() {
+  const absl::Status restored = Restore();
+  if (!restored.ok()) return SaveAfter(restored);
   while (!Done()) {
     const absl::Status status = Step();
     if (!status.ok()) return SaveAfter(status);
@@ -115,6 +129,12 @@ absl::Status TrainLoop::Step() {
   ASSIGN_OR_RETURN(report.update,
                    UpdateUnlessNotFinite(built, report.learning_rate_scale));
   report.seconds.update = lap.Lap();
+  RETURN_IF_ERROR(Failpoint("loop.updated"));
+  // With one version a step, none of the next is sampled with this one.
+  if (config_.run().deterministic()) {
+    RETURN_IF_ERROR(parts_.source->AwaitGenerated(
+        state_.step + config_.learner().staleness()));
+  }
 
   ASSIGN_OR_RETURN(
       const PublishReport published,
@@ -124,6 +144,7 @@ absl::Status TrainLoop::Step() {
                                       state_.step,
                                       report.update.skipped_steps > 0, digest);
                                 }));
+  RETURN_IF_ERROR(Failpoint("loop.published"));
   parts_.source->Published(published.version);
   report.seconds.publish = lap.Lap();
 
@@ -173,29 +194,36 @@ absl::StatusOr<UpdateStats> TrainLoop::UpdateUnlessNotFinite(
 }
 
 absl::Status TrainLoop::AfterStep(const StepReport& report) {
-  const uint32_t every = config_.checkpoint().every_steps();
-  if (every > 0 && state_.step % every == 0) RETURN_IF_ERROR(SaveIfRoom());
-  RETURN_IF_ERROR(EvaluateIfDue());
+  RETURN_IF_ERROR(Failpoint("loop.recorded"));
   RETURN_IF_ERROR(CheckLimits(report));
+  // Before the checkpoint: what it says of the best is in it.
+  ASSIGN_OR_RETURN(const bool best, EvaluateIfDue());
+  const uint32_t every = config_.checkpoint().every_steps();
+  const bool due = every > 0 && state_.step % every == 0;
+  if (due || best) RETURN_IF_ERROR(SaveIfRoom());
   if (ShutdownRequested() != StopSignal::kNone)
     return absl::CancelledError("stopped by a signal");
   return absl::OkStatus();
 }
 
-absl::Status TrainLoop::EvaluateIfDue() {
+bool TrainLoop::EvaluationIsDue() const {
   const uint32_t every = config_.eval().every_steps();
-  if (every == 0 || state_.step % every != 0 || parts_.evaluate == nullptr ||
-      Done())
-    return absl::OkStatus();
+  return every > 0 && state_.step % every == 0 && parts_.evaluate != nullptr &&
+         !Done();
+}
+
+absl::StatusOr<bool> TrainLoop::EvaluateIfDue() {
+  if (!EvaluationIsDue()) return false;
   ASSIGN_OR_RETURN(const EvaluationSummary summary,
                    parts_.evaluate(state_.step));
   RETURN_IF_ERROR(parts_.recorder->RecordEvaluation(state_.step, summary));
+  state_.evaluated_step = state_.step;
   const bool best = !state_.has_best || summary.rate < state_.best_eval;
-  if (!best || config_.eval().no_best()) return absl::OkStatus();
+  if (!best || config_.eval().no_best()) return false;
   state_.best_eval = summary.rate;
   state_.has_best = true;
-  best_step_ = state_.step;
-  return SaveIfRoom();
+  state_.best_step = state_.step;
+  return true;
 }
 
 absl::Status TrainLoop::CheckLimits(const StepReport& report) {
@@ -211,10 +239,10 @@ absl::Status TrainLoop::CheckLimits(const StepReport& report) {
     return Diverged(absl::StrCat("mean score is ", score,
                                  ", stop.min_score=", stop.min_score()));
   }
-  skipped_in_a_row_ =
-      report.update.skipped_steps > 0 ? skipped_in_a_row_ + 1 : 0;
-  if (skipped_in_a_row_ >= stop.max_skipped_steps()) {
-    return Diverged(absl::StrCat(skipped_in_a_row_,
+  state_.skipped_in_a_row =
+      report.update.skipped_steps > 0 ? state_.skipped_in_a_row + 1 : 0;
+  if (state_.skipped_in_a_row >= stop.max_skipped_steps()) {
+    return Diverged(absl::StrCat(state_.skipped_in_a_row,
                                  " steps in a row were not finite, "
                                  "stop.max_skipped_steps=",
                                  stop.max_skipped_steps()));
@@ -225,6 +253,7 @@ absl::Status TrainLoop::CheckLimits(const StepReport& report) {
 absl::Status TrainLoop::Save() {
   if (saved_step_ == state_.step) return absl::OkStatus();
   const absl::Time start = absl::Now();
+  ASSIGN_OR_RETURN(state_.metrics_bytes, parts_.recorder->Sync());
   const absl::Status written =
       parts_.checkpoints->Write(state_.step, [this](const std::string& folder) {
         return parts_.write_checkpoint(state_, folder);
@@ -233,9 +262,13 @@ absl::Status TrainLoop::Save() {
       written, parts_.checkpoints->PathOf(state_.step), absl::Now() - start);
   RETURN_IF_ERROR(written);
   saved_step_ = state_.step;
-  RETURN_IF_ERROR(parts_.journal->Cut(state_.step));
+  const auto keep = static_cast<size_t>(config_.checkpoint().keep());
+  const std::vector<uint64_t> steps = parts_.checkpoints->steps();
+  RETURN_IF_ERROR(parts_.journal->Cut(
+      state_.step, steps[steps.size() - std::min(keep, steps.size())]));
   return parts_.checkpoints->Prune(
-      static_cast<int>(config_.checkpoint().keep()), best_step_);
+      static_cast<int>(keep),
+      state_.has_best ? state_.best_step : ~uint64_t{0});
 }
 
 // A full disk costs a checkpoint, not the run: it is counted (an alert watches
@@ -253,7 +286,7 @@ absl::Status TrainLoop::SaveIfRoom() {
 absl::Status TrainLoop::SaveAfter(absl::Status status) {
   const bool diverged = ExitCodeFor(status) == ExitCode::kDiverged;
   if (!absl::IsCancelled(status) && !diverged) return status;
-  if (diverged && skipped_in_a_row_ > 0) return status;
+  if (diverged && state_.skipped_in_a_row > 0) return status;
   RETURN_IF_ERROR(Save());
   if (diverged) return status;
   return WithExitCode(status, ExitCodeFor(ShutdownRequested()));

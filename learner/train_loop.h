@@ -43,9 +43,10 @@ class TrainLoop {
         evaluate;
   };
 
-  // Goes on from `state`. `config` is resolved.
+  // Goes on from `state`; `saved`: it is that of a checkpoint. `config` is
+  // resolved.
   TrainLoop(const v1::RunConfig& config, const Parts& parts,
-            const TrainerState& state);
+            const TrainerState& state, bool saved);
 
   // Steps until learner.steps or learner.max_seconds; then, or when a signal
   // came or a limit of `stop:` was passed, saves. Returns OK (done), Cancelled
@@ -61,7 +62,10 @@ class TrainLoop {
   absl::StatusOr<UpdateStats> UpdateUnlessNotFinite(
       const absl::StatusOr<BuiltExperience>& built, double scale);
   absl::Status AfterStep(const StepReport& report);
-  absl::Status EvaluateIfDue();
+  absl::Status Restore();
+  bool EvaluationIsDue() const;
+  // Whether it is the best so far.
+  absl::StatusOr<bool> EvaluateIfDue();
   absl::Status CheckLimits(const StepReport& report);
   absl::Status Save();
   absl::Status SaveIfRoom();
@@ -72,8 +76,6 @@ class TrainLoop {
   KlController kl_;
   TrainerState state_;
   uint64_t saved_step_ = ~uint64_t{0};
-  uint64_t best_step_ = ~uint64_t{0};
-  uint32_t skipped_in_a_row_ = 0;
 };
 
 }  // namespace operant::learner

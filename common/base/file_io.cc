@@ -14,6 +14,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/failpoint.h"
+#include "common/base/file_recorder.h"
 #include "common/base/status_macros.h"
 
 namespace operant {
@@ -166,16 +168,22 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::string_view contents) {
   std::string temporary;
+  RETURN_IF_ERROR(Failpoint("file.create"));
   ASSIGN_OR_RETURN(Fd fd, CreateBeside(path, temporary));
   absl::Cleanup remove = [&temporary] { unlink(temporary.c_str()); };
   RETURN_IF_ERROR(WriteAll(fd, contents, path));
+  RETURN_IF_ERROR(Failpoint("file.fsync"));
   if (fsync(fd.get()) != 0 || fd.Close() != 0) {
     return ErrnoStatus(errno, "cannot write", path);
   }
+  RETURN_IF_ERROR(Failpoint("file.rename"));
   if (rename(temporary.c_str(), path.c_str()) != 0) {
     return ErrnoStatus(errno, "cannot replace", path);
   }
   std::move(remove).Cancel();
+  if (FileRecorder* recorder = FileRecorder::Current())
+    recorder->RecordWhole(path, contents);
+  RETURN_IF_ERROR(Failpoint("file.renamed"));
   return FsyncDirectory(FolderOf(path));
 }
 

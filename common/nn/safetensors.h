@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/sha256_stream.h"
 #include "common/nn/weight_image.h"
 
 namespace operant {
@@ -102,7 +103,10 @@ class SafetensorsWriter {
   int fd_;
   uint64_t expected_bytes_ = 0;
   uint64_t appended_bytes_ = 0;
+  uint64_t written_bytes_ = 0;  // with the header
   bool committed_ = false;
+  // While the thread records what it writes (file_recorder.h), else null.
+  std::unique_ptr<Sha256Stream> sha256_;
 };
 
 }  // namespace operant

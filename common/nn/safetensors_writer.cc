@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/failpoint.h"
 #include "common/base/file_io.h"
+#include "common/base/file_recorder.h"
 #include "common/base/status_macros.h"
 #include "common/nn/safetensors.h"
 #include "nlohmann/json.hpp"
@@ -71,6 +73,8 @@ absl::StatusOr<std::unique_ptr<SafetensorsWriter>> SafetensorsWriter::Create(
       open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return ErrnoStatus(errno, "cannot create", temporary);
   std::unique_ptr<SafetensorsWriter> writer(new SafetensorsWriter(path, fd));
+  if (FileRecorder::Current() != nullptr)
+    writer->sha256_ = std::make_unique<Sha256Stream>();
   metadata["format"] = "pt";
   const std::string json = HeaderJson(tensors, metadata);
   const uint64_t header_bytes = json.size();
@@ -88,6 +92,8 @@ SafetensorsWriter::~SafetensorsWriter() {
 }
 
 absl::Status SafetensorsWriter::WriteAll(std::span<const std::byte> bytes) {
+  if (sha256_ != nullptr) sha256_->Update(bytes.data(), bytes.size());
+  written_bytes_ += bytes.size();
   while (!bytes.empty()) {
     const ssize_t put = write(fd_, bytes.data(), bytes.size());
     if (put < 0 && errno == EINTR) continue;
@@ -112,14 +118,21 @@ absl::Status SafetensorsWriter::Commit() {
                      " bytes of tensors written, expected ", expected_bytes_));
   }
   const std::string temporary = TemporaryPath(path_);
+  RETURN_IF_ERROR(Failpoint("tensors.fsync"));
   if (fsync(fd_) != 0) return ErrnoStatus(errno, "cannot fsync", temporary);
   if (close(std::exchange(fd_, -1)) != 0) {
     return ErrnoStatus(errno, "cannot close", temporary);
   }
+  RETURN_IF_ERROR(Failpoint("tensors.rename"));
   if (rename(temporary.c_str(), path_.c_str()) != 0) {
     return ErrnoStatus(errno, "cannot rename", temporary);
   }
   committed_ = true;
+  FileRecorder* const recorder = FileRecorder::Current();
+  if (sha256_ != nullptr && recorder != nullptr) {
+    recorder->Record(path_,
+                     {.sha256 = sha256_->Finish(), .bytes = written_bytes_});
+  }
   const std::string folder =
       std::filesystem::path(path_).parent_path().string();
   return FsyncDirectory(folder.empty() ? "." : folder);

@@ -1,6 +1,7 @@
 #include "common/run/jsonl_writer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,6 +60,25 @@ absl::Status JsonlWriter::Append(std::string_view json_object) {
 absl::Status JsonlWriter::Sync() {
   if (fsync(fd_) != 0) return ErrnoStatus(errno, "cannot sync", path_);
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> JsonlWriter::Size() const {
+  struct stat info;
+  if (fstat(fd_, &info) != 0)
+    return ErrnoStatus(errno, "cannot inspect", path_);
+  return static_cast<uint64_t>(info.st_size);
+}
+
+absl::StatusOr<bool> CutJsonlAt(const std::string& path, uint64_t bytes) {
+  if (!FileExists(path)) return bytes == 0;
+  ASSIGN_OR_RETURN(const std::unique_ptr<JsonlWriter> file,
+                   JsonlWriter::Open(path));
+  ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  if (size < bytes) return false;
+  if (truncate(path.c_str(), static_cast<off_t>(bytes)) != 0)
+    return ErrnoStatus(errno, "cannot cut", path);
+  RETURN_IF_ERROR(file->Sync());
+  return true;
 }
 
 absl::Status CutJsonlAfterStep(const std::string& path, int64_t last_step) {

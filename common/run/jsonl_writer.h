@@ -27,6 +27,8 @@ class JsonlWriter {
   // Appends `json_object`, which must hold no newline (InvalidArgument).
   absl::Status Append(std::string_view json_object);
   absl::Status Sync();
+  // Bytes of the file, those of other writers included.
+  absl::StatusOr<uint64_t> Size() const;
 
  private:
   JsonlWriter(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -40,6 +42,10 @@ class JsonlWriter {
 // without a `step` stay. A missing file is OK. Errors: DataLoss naming the line
 // that is not JSON.
 absl::Status CutJsonlAfterStep(const std::string& path, int64_t last_step);
+
+// Cuts the file after its first `bytes`, durably; a missing one counts as
+// empty. False: it is shorter, and was left alone.
+absl::StatusOr<bool> CutJsonlAt(const std::string& path, uint64_t bytes);
 
 }  // namespace operant
 

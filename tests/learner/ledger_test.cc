@@ -154,6 +154,7 @@ TEST_F(LedgerTest, ACheckpointReleasesTheResponsesItHolds) {
     ASSERT_TRUE(TakeStep(*ledger, step, Sampled(step, 5)).ok());
   v1::LedgerRecord cut;
   cut.mutable_checkpoint()->set_step(1);
+  cut.mutable_checkpoint()->set_oldest_kept(1);
   ledger->Append(cut);
   ASSERT_TRUE(ledger->Flush().ok());
   EXPECT_TRUE(ledger->Accepted(0).value().empty());
