@@ -43,6 +43,7 @@ class Check:
         with Prometheus(self.folder / "prometheus",
                         run.path / "targets.json") as prometheus:
             run.wait_steps(4)
+            prometheus.wait_for_targets(len(run.roles()))
             time.sleep(3)
             before = dict(prometheus.fired)
             if before:
@@ -64,7 +65,8 @@ class Check:
 
 def reward_server_killed(check):
     server = RewardProcess([check.operant, "reward", "--listen", "127.0.0.1:0",
-                            "--announce", "$ANNOUNCE", *check.base],
+                            "--announce", "$ANNOUNCE",
+                            "security.plaintext=true", *check.base],
                            check.folder / "server")
     with server, check.run(server.endpoint()) as run:
         return check.watch(run, "OperantRewardDown", server.process.kill)
@@ -113,19 +115,19 @@ def worker_on_old_weights(check):
 
 
 def kl_blown_up(check):
-    # The penalty is off and the steps are two orders too large.
-    with check.run("ppo.learning_rate=0.01", "ppo.no_kl=true",
-                   "alert.reference_kl=8", "ppo.schedule=linear",
+    # The penalty is next to nothing and the steps are two orders too large.
+    with check.run("ppo.learning_rate=0.01", "ppo.kl_coefficient=1e-9",
+                   "alert.reference_kl=2", "ppo.schedule=linear",
                    "ppo.warmup_steps=400") as run:
         return check.watch(run, "OperantReferenceKlExplosion", lambda: None)
 
 
 def checkpoint_directory_full(check):
-    with check.run("checkpoint.every_steps=4", "checkpoint.keep=1") as run:
+    with check.run("checkpoint.every_steps=4", "checkpoint.keep=2") as run:
         folder = run.path / "checkpoints"
 
         def plant():
-            done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m",
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k",
                                    "tmpfs", folder], capture_output=True)
             if done.returncode:
                 raise Skip("mounting a small tmpfs needs root: " +

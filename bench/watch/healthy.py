@@ -6,7 +6,7 @@ import sys
 import time
 import tomllib
 
-from prometheus import ROOT, SCRAPE_SECONDS, Prometheus
+from prometheus import ROOT, Prometheus
 from run import Run, samples, scrape
 
 sys.path.insert(0, str(ROOT / "common/base"))
@@ -143,15 +143,13 @@ def bad_rules(prometheus):
 
 def check(operant, base, folder, report):
     """Runs a healthy run to its end and reports a row for each claim."""
-    steps = 40
+    steps = 400
     with Run(operant, base, folder,
              [f"learner.steps={steps}", "checkpoint.every_steps=10"]) as run, \
             Prometheus(folder / "prometheus",
                        run.path / "targets.json") as prometheus:
         run.wait_steps(12)
-        time.sleep(4 * SCRAPE_SECONDS)
-        down = prometheus.query("up == 0")
-        up = prometheus.query("up == 1")
+        down, up = prometheus.wait_for_targets(len(run.roles()))
         report("all targets are up", not down and len(up) == 4,
                f"{len(up)} up, {len(down)} down")
         faults = lint(run)

@@ -22,6 +22,9 @@ SETTINGS = [
     "rollout.heartbeat_timeout_ms=2000", "checkpoint.every_steps=0",
     "eval.every_steps=0", "alert.step_stall_seconds=60",
     "alert.checkpoint_age_seconds=240", "reward.unavailable_wait_ms=120000",
+    # A tiny policy soon says the same again and again: remembered scores would
+    # hide a server that is gone.
+    "reward.no_cache=true",
 ]
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-TIMEOUT_SECONDS = 1200
+TIMEOUT_SECONDS = 3600
 
 
 def environment():
