@@ -177,7 +177,7 @@ def differences(one, other):
 
 def main():
     operant = pathlib.Path(sys.argv[1]).resolve()
-    cycles = int(sys.argv[2]) if len(sys.argv) > 2 else 6
+    cycles = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     rng = random.Random(seed)
     failed, kills = 0, 0
