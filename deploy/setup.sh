@@ -26,9 +26,9 @@ readonly BUILD_PACKAGES=(
   pkg-config python3 python3-pip python3-venv
   libabsl-dev libgrpc++-dev libprotobuf-dev protobuf-compiler
   protobuf-compiler-grpc prometheus-cpp-dev libssl-dev
-  libcli11-dev libcpp-httplib-dev libfmt-dev libpcre2-dev libspdlog-dev
-  libseccomp-dev libsqlite3-dev libutf8proc-dev libvalijson-dev libxxhash-dev
-  libyaml-cpp-dev
+  libcli11-dev libcpp-httplib-dev libfmt-dev libgloo-dev libpcre2-dev
+  libspdlog-dev libseccomp-dev libsqlite3-dev libutf8proc-dev libvalijson-dev
+  libxxhash-dev libyaml-cpp-dev
   nlohmann-json3-dev libbenchmark-dev libgmock-dev libgtest-dev
   # The sandbox of code rewards.
   bubblewrap
