@@ -25,7 +25,7 @@ CMAKE_FLAGS := $(if $(TORCH_DIR),-DTORCH_DIR=$(abspath $(TORCH_DIR)))
 timed = mkdir -p $(PHASES); start=$$SECONDS; $(2); \
   echo $$((SECONDS - start)) > $(PHASES)/$(1)
 
-.PHONY: help setup build demo test bench chaos watch-check deploy-check lint format oracle clean
+.PHONY: help setup build demo test bench chaos watch-check watch-costs deploy-check lint format oracle clean
 
 help:  ## Show this list
 	@echo 'Operant: reinforcement learning of language models, as a service'
@@ -65,7 +65,11 @@ chaos: build  ## Prove that nothing is lost (SECONDS=n SEED=s)
 	  $(if $(SEED),--seed $(SEED))
 
 watch-check: build  ## Plant faults in real runs: the right alerts fire
+	@deploy/setup.sh --watch
 	@python3 bench/watch/check.py $(OPERANT)
+
+watch-costs: build  ## Measure what scrapes and TLS cost (quiet machine)
+	@python3 bench/watch/costs.py $(OPERANT)
 
 deploy-check: build  ## Try rendered manifests with the schedulers' own tools
 	@/usr/bin/python3 tests/deploy/deploy_check.py $(OPERANT)

@@ -5,6 +5,8 @@
 #   deploy/setup.sh              packages and LibTorch (what `make setup` runs)
 #   deploy/setup.sh --lint       also clang-format and clang-tidy
 #   deploy/setup.sh --oracle     also the Python environment of `make oracle`
+#   deploy/setup.sh --watch      also Prometheus (`operant train --watch`, `make
+#                                watch-check`) and tmux
 #
 # Environment:
 #   TORCH_DIR=DIR   use this LibTorch 2.11 (the folder that holds include/ and
@@ -36,6 +38,9 @@ readonly BUILD_PACKAGES=(
   wordnet-base python3-grpcio python3-protobuf python3-yaml curl
 )
 readonly LINT_PACKAGES=(clang clang-format clang-tidy)
+# Debian's Prometheus brings promtool; installing it starts a service of its own,
+# on port 9090, where systemd runs.
+readonly WATCH_PACKAGES=(prometheus tmux)
 
 # libtorch_cpu.so needs these two even where there is no GPU.
 readonly CPU_WHEELS=(
@@ -172,19 +177,20 @@ install_oracle() {
 }
 
 main() {
-  local lint=0 oracle=0 packages=("${BUILD_PACKAGES[@]}")
+  local oracle=0 packages=("${BUILD_PACKAGES[@]}")
   for argument in "$@"; do
     case $argument in
-      --lint) lint=1 ;;
+      --lint) packages+=("${LINT_PACKAGES[@]}") ;;
       --oracle) oracle=1 ;;
+      --watch) packages+=("${WATCH_PACKAGES[@]}") ;;
       -h | --help)
         sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
         exit 0
         ;;
-      *) die "unknown argument $argument; expected --lint or --oracle" ;;
+      *) die "unknown argument $argument; expected --lint, --oracle or" \
+          "--watch" ;;
     esac
   done
-  [ $lint = 1 ] && packages+=("${LINT_PACKAGES[@]}")
   phase packages install_packages "${packages[@]}"
   phase LibTorch install_torch
   if [ $oracle = 1 ]; then phase oracle install_oracle; fi
