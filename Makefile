@@ -72,6 +72,7 @@ watch-costs: build  ## Measure what scrapes and TLS cost (quiet machine)
 	@python3 bench/watch/costs.py $(OPERANT)
 
 deploy-check: build  ## Try rendered manifests with the schedulers' own tools
+	@deploy/setup.sh --deploy
 	@/usr/bin/python3 tests/deploy/deploy_check.py $(OPERANT)
 
 lint:  ## Check format (clang-format) and bugs (clang-tidy)

