@@ -67,6 +67,8 @@ class Collective {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  // Where tensors must be.
+  virtual at::Device device() const = 0;
 
   // In place: all ranks' `data` becomes their sum or maximum.
   virtual std::unique_ptr<Exchange> AllReduce(at::Tensor data,

@@ -109,6 +109,7 @@ class GlooCollective final : public Collective {
 
   int rank() const override { return options_.rank; }
   int size() const override { return options_.size; }
+  at::Device device() const override { return at::kCPU; }
 
   std::unique_ptr<Exchange> AllReduce(at::Tensor data, Reduction reduction,
                                       const std::string& what) override {

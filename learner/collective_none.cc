@@ -22,6 +22,7 @@ class NoCollective final : public Collective {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
+  at::Device device() const override { return at::kCPU; }
 
   std::unique_ptr<Exchange> AllReduce(at::Tensor, Reduction,
                                       const std::string&) override {

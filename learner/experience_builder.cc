@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "common/base/status_macros.h"
 #include "common/nn/torch_status.h"
 #include "learner/experience_checks.h"
+#include "learner/microbatch.h"
 #include "learner/ppo_math.h"
 
 namespace operant::learner {
@@ -106,20 +108,61 @@ class Sequences {
   std::vector<SequenceTokens> spans_;
 };
 
-absl::StatusOr<std::vector<TokenScore>> ScoreTokens(
-    InferenceModel& model, const Sequences& sequences, double temperature,
-    const ValueHead* value_head) {
+absl::StatusOr<std::vector<TokenScore>> ScoreOn(
+    InferenceModel& model, std::span<const SequenceTokens> sequences,
+    double temperature, const ValueHead* value_head) {
   std::vector<TokenScore> scores;
-  RETURN_IF_ERROR(model.Score(
-      sequences.spans(), static_cast<float>(temperature), value_head, scores));
+  RETURN_IF_ERROR(model.Score(sequences, static_cast<float>(temperature),
+                              value_head, scores));
   size_t expected = 0;
-  for (const SequenceTokens& s : sequences.spans()) {
+  for (const SequenceTokens& s : sequences)
     expected += s.tokens.size() - s.first_scored;
-  }
   if (scores.size() == expected) return scores;
   return absl::InternalError(
       absl::StrCat("experience not built: engine scored ", scores.size(),
                    " tokens, expected ", expected));
+}
+
+static_assert(sizeof(TokenScore) == 3 * sizeof(float));
+
+absl::Status SumScores(Collective& collective,
+                       std::vector<TokenScore>& scores) {
+  at::Tensor host = at::from_blob(
+      scores.data(), {3 * static_cast<int64_t>(scores.size())}, at::kFloat);
+  const at::Tensor sums = host.to(collective.device());
+  RETURN_IF_ERROR(
+      collective.AllReduce(sums, Reduction::kSum, "token scores")->Wait());
+  host.copy_(sums);
+  return absl::OkStatus();
+}
+
+// This rank's share is computed here, the others' come from them: what nobody
+// computed is 0, so that the sum over the ranks is each one's number.
+absl::StatusOr<std::vector<TokenScore>> ScoreTokens(
+    const ExperienceInputs& in, InferenceModel& model,
+    const Sequences& sequences, const ValueHead* value_head) {
+  const std::span<const SequenceTokens> all = sequences.spans();
+  if (in.collective == nullptr)
+    return ScoreOn(model, all, in.temperature, value_head);
+  std::vector<int64_t> rows(all.size()), lengths, begin = {0};
+  std::iota(rows.begin(), rows.end(), 0);
+  for (const SequenceTokens& s : all) {
+    lengths.push_back(static_cast<int64_t>(s.tokens.size()));
+    begin.push_back(begin.back() + lengths.back() - s.first_scored);
+  }
+  const std::vector<int64_t> share = BalancedShares(
+      rows, lengths, in.collective->size())[in.collective->rank()];
+  std::vector<SequenceTokens> mine;
+  for (const int64_t row : share) mine.push_back(all[row]);
+  ASSIGN_OR_RETURN(const std::vector<TokenScore> scored,
+                   ScoreOn(model, mine, in.temperature, value_head));
+  std::vector<TokenScore> scores(begin.back());
+  auto next = scored.begin();
+  for (const int64_t row : share) {
+    for (int64_t t = begin[row]; t < begin[row + 1]; ++t) scores[t] = *next++;
+  }
+  RETURN_IF_ERROR(SumScores(*in.collective, scores));
+  return scores;
 }
 
 // Which responses need the value of the state after their last token.
@@ -141,9 +184,8 @@ absl::StatusOr<std::vector<float>> ScoreWithPolicy(const ExperienceInputs& in,
                                                    Experience& e) {
   const std::vector<bool> needs_next = NeedsNextState(in, e, truncated);
   const Sequences sequences(e, needs_next);
-  ASSIGN_OR_RETURN(
-      const std::vector<TokenScore> scores,
-      ScoreTokens(*in.policy, sequences, in.temperature, in.value_head));
+  ASSIGN_OR_RETURN(const std::vector<TokenScore> scores,
+                   ScoreTokens(in, *in.policy, sequences, in.value_head));
   std::vector<float> bootstrap(e.responses(), 0);
   size_t next = 0;
   for (int64_t i = 0; i < e.responses(); ++i) {
@@ -159,9 +201,8 @@ absl::StatusOr<std::vector<float>> ScoreWithPolicy(const ExperienceInputs& in,
 
 absl::Status ScoreWithReference(const ExperienceInputs& in, Experience& e) {
   const Sequences sequences(e, std::vector<bool>(e.responses(), false));
-  ASSIGN_OR_RETURN(
-      const std::vector<TokenScore> scores,
-      ScoreTokens(*in.reference, sequences, in.temperature, nullptr));
+  ASSIGN_OR_RETURN(const std::vector<TokenScore> scores,
+                   ScoreTokens(in, *in.reference, sequences, nullptr));
   for (const TokenScore& score : scores) e.ref_logp.push_back(score.logprob);
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/nn/inference_model.h"
 #include "common/reward_client/gateway.h"
+#include "learner/collective.h"
 #include "learner/experience.h"
 #include "learner/experience_stats.h"
 #include "operant/v1/config.pb.h"
@@ -28,6 +29,9 @@ struct ExperienceInputs {
   InferenceModel* policy = nullptr;
   const ValueHead* value_head = nullptr;
   InferenceModel* reference = nullptr;
+  // Ranks that give the same inputs, all of them, divide the forward passes
+  // among themselves and return the same experience. Null: there are none.
+  Collective* collective = nullptr;
   uint64_t policy_version = 0;  // of `policy`; staleness counts from it
   double kl_coefficient = 0;    // beta now (KlController)
   double temperature = 1;       // of the sampler; divided out on both sides
@@ -53,7 +57,9 @@ struct BuiltExperience {
 // Errors: InvalidArgument (what came does not fit together: named),
 // FailedPrecondition (no response left to train on), OutOfRange (the policy or
 // the reference gave a number that is not finite: skip the step and count it),
-// Internal (a self-check failed), and what the engines return.
+// Internal (a self-check failed), and what the engines and the collective
+// return. InvalidArgument, FailedPrecondition and OutOfRange are the same on
+// all ranks.
 absl::StatusOr<BuiltExperience> BuildExperience(const ExperienceInputs& inputs);
 
 }  // namespace operant::learner

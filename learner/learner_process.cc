@@ -28,6 +28,7 @@
 #include "learner/batch_source.h"
 #include "learner/checkpoint_store.h"
 #include "learner/closing_report.h"
+#include "learner/collective_metrics.h"
 #include "learner/coordinator.h"
 #include "learner/detector_check.h"
 #include "learner/evaluation.h"
@@ -36,6 +37,10 @@
 #include "learner/ledger.h"
 #include "learner/ledger_reader.h"
 #include "learner/policy_trainer.h"
+#include "learner/rank_abort.h"
+#include "learner/rank_group.h"
+#include "learner/rank_hub.h"
+#include "learner/ranked_trainer.h"
 #include "learner/rollout_client.h"
 #include "learner/run_recorder.h"
 #include "learner/start_banner.h"
@@ -74,9 +79,12 @@ class LearnerSession {
     RETURN_IF_ERROR(PublishStart());
     RETURN_IF_ERROR(EvaluateRaw());
     const absl::Status trained = Train();
-    absl::Status finished = trained.ok() ? Finish() : trained;
+    const absl::Status finished = trained.ok() ? Finish() : trained;
+    // The run goes on once the ranks are started again: workers stay.
+    if (hub_ != nullptr && !hub_->verdict().ok()) return hub_->verdict();
     coordinator_->FinishRun();
     SleepUnlessShutdown(kFarewell);
+    if (hub_ != nullptr) hub_->Finish();
     return finished;
   }
 
@@ -84,6 +92,11 @@ class LearnerSession {
   absl::Status OpenRun();
   absl::Status Serve();
   absl::Status ConnectRewards();
+  bool has_ranks() const { return config_.learner().ranks() > 1; }
+  void CreateHub();
+  absl::Status GatherRanks();
+  absl::Status CreateTrainer(const HfModel& start,
+                             const std::string& checkpoint);
   absl::Status PrepareTraining();
   TrainerState IdentityOf(TrainerState state) const;
   absl::StatusOr<std::string> FindCheckpoint() const;
@@ -112,6 +125,9 @@ class LearnerSession {
   Health health_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<HttpServer> http_;
+  RankAbort abort_;
+  std::unique_ptr<Collective> collective_;
+  std::unique_ptr<RankHub> hub_;  // null: there is one rank
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<Ledger> ledger_;  // outlives what appends to it
   std::unique_ptr<StepJournal> journal_;
@@ -159,9 +175,14 @@ absl::Status LearnerSession::Serve() {
                                 {.metrics = metrics_.get(),
                                  .health = &health_,
                                  .targets = [this] { return Targets(); }}));
+  std::vector<grpc::Service*> services = coordinator_->services();
+  if (has_ranks()) {
+    CreateHub();
+    services.push_back(hub_->service());
+  }
   ASSIGN_OR_RETURN(server_,
                    RpcServer::Create({.address = options_.listen,
-                                      .services = coordinator_->services(),
+                                      .services = services,
                                       .credentials = options_.credentials,
                                       .metrics = metrics_.get()}));
   RETURN_IF_ERROR(WriteAnnouncement(
@@ -171,6 +192,61 @@ absl::Status LearnerSession::Serve() {
   LogInfo("learner serving",
           {{"address", server_->address()}, {"metrics", http_->address()}});
   return absl::OkStatus();
+}
+
+// When the group ends, whatever this process waits for is not worth waiting.
+void LearnerSession::CreateHub() {
+  hub_ = RankHub::Create(
+      {.self =
+           ThisRank(config_, /*rank=*/0, ModelDigest(inputs_.reference.config)),
+       .limits = RosterLimits(config_.learner()),
+       .on_verdict =
+           [this](const absl::Status& verdict) {
+             abort_.Abort(verdict);
+             RequestShutdown(StopSignal::kTerminate);
+           },
+       .on_leaving =
+           [](int rank) {
+             if (ShutdownRequested() != StopSignal::kNone) return;
+             LogWarning("a rank was told to end: the run saves and stops",
+                        {{"rank", rank}});
+             RequestShutdown(StopSignal::kTerminate);
+           }});
+}
+
+absl::Status LearnerSession::GatherRanks() {
+  if (!has_ranks()) {
+    collective_ = CreateNoCollective();
+    return absl::OkStatus();
+  }
+  LogInfo("waiting for the other ranks",
+          {{"ranks", config_.learner().ranks()}});
+  RETURN_IF_ERROR(
+      hub_->AwaitAll(absl::Milliseconds(config_.learner().rank_wait_ms())));
+  ASSIGN_OR_RETURN(
+      const std::string host,
+      LocalHostTowards(options_.advertised.empty() ? server_->address()
+                                                   : options_.advertised));
+  ASSIGN_OR_RETURN(collective_,
+                   MeetRanks(config_.learner(), /*rank=*/0, hub_->group(), host,
+                             hub_.get(), [this](const ExchangeSpan& span) {
+                               ExportExchange(span, metrics_.get());
+                             }));
+  abort_.Watch(collective_.get());
+  return absl::OkStatus();
+}
+
+absl::Status LearnerSession::CreateTrainer(const HfModel& start,
+                                           const std::string& checkpoint) {
+  ASSIGN_OR_RETURN(trainer_,
+                   PolicyTrainer::Create(config_, start, inputs_.reference,
+                                         collective_.get()));
+  if (!checkpoint.empty()) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
+  if (has_ranks()) {
+    trainer_ =
+        CreateRankedTrainer(std::move(trainer_), hub_.get(), collective_.get());
+  }
+  return trainer_->Synchronize();
 }
 
 std::string LearnerSession::Targets() const {
@@ -251,9 +327,8 @@ absl::Status LearnerSession::PrepareTraining() {
     resumed_ = true;
   }
   state_ = IdentityOf(state_);
-  ASSIGN_OR_RETURN(trainer_,
-                   PolicyTrainer::Create(config_, start, inputs_.reference));
-  if (resumed_) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
+  RETURN_IF_ERROR(GatherRanks());
+  RETURN_IF_ERROR(CreateTrainer(start, checkpoint));
   RETURN_IF_ERROR(checkpoints_->Reserve(CheckpointBytes()));
   publisher_ = std::make_unique<WeightPublisher>(
       coordinator_.get(), metrics_.get(), state_.model_digest,

@@ -19,6 +19,9 @@ struct LearnerOptions {
   // Where to write the addresses once they serve (common/run/announcement.h);
   // empty: nowhere.
   std::string announce_path;
+  // Where the other ranks, if there are any, reach this process; empty: as it
+  // listens.
+  std::string advertised;
   bool resume = false;
   // What the coordinator shows, and whom it accepts.
   std::shared_ptr<const Credentials> credentials = Credentials::Plaintext();

@@ -24,6 +24,12 @@ std::vector<int64_t> Shuffled(int64_t rows, const ShuffleKey& key) {
   return order;
 }
 
+void SortLongestFirst(std::vector<int64_t>& rows,
+                      std::span<const int64_t> lengths) {
+  std::ranges::stable_sort(rows, std::ranges::greater{},
+                           [&](int64_t row) { return lengths[row]; });
+}
+
 }  // namespace
 
 std::vector<std::vector<int64_t>> ShuffledMinibatches(int64_t rows,
@@ -42,8 +48,7 @@ std::vector<std::vector<int64_t>> ShuffledMinibatches(int64_t rows,
 std::vector<std::vector<int64_t>> PackMicrobatches(
     std::vector<int64_t> rows, std::span<const int64_t> lengths,
     int64_t token_budget) {
-  std::ranges::stable_sort(rows, std::ranges::greater{},
-                           [&](int64_t row) { return lengths[row]; });
+  SortLongestFirst(rows, lengths);
   std::vector<std::vector<int64_t>> passes;
   for (const int64_t row : rows) {
     // The first row of a pass is its longest.
@@ -55,6 +60,19 @@ std::vector<std::vector<int64_t>> PackMicrobatches(
     passes.back().push_back(row);
   }
   return passes;
+}
+
+std::vector<std::vector<int64_t>> BalancedShares(
+    std::vector<int64_t> rows, std::span<const int64_t> lengths, int shares) {
+  SortLongestFirst(rows, lengths);
+  std::vector<std::vector<int64_t>> divided(shares);
+  std::vector<int64_t> tokens(shares, 0);
+  for (const int64_t row : rows) {
+    const auto least = std::ranges::min_element(tokens) - tokens.begin();
+    divided[least].push_back(row);
+    tokens[least] += lengths[row];
+  }
+  return divided;
 }
 
 }  // namespace operant::learner

@@ -1,5 +1,5 @@
 // Cuts a step's responses into optimiser steps and those into passes that fit
-// in memory. Pure.
+// in memory, and divides them among ranks. Pure.
 #ifndef OPERANT_LEARNER_MICROBATCH_H_
 #define OPERANT_LEARNER_MICROBATCH_H_
 
@@ -27,6 +27,12 @@ std::vector<std::vector<int64_t>> ShuffledMinibatches(int64_t rows,
 std::vector<std::vector<int64_t>> PackMicrobatches(
     std::vector<int64_t> rows, std::span<const int64_t> lengths,
     int64_t token_budget);
+
+// Divides `rows` among `shares` ranks so that their tokens (`lengths`, indexed
+// by row) differ little: the longest first, each to the share with the fewest.
+// Every row is in one share; shares may be empty where there are fewer rows.
+std::vector<std::vector<int64_t>> BalancedShares(
+    std::vector<int64_t> rows, std::span<const int64_t> lengths, int shares);
 
 }  // namespace operant::learner
 

@@ -6,10 +6,10 @@
 
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
-#include "common/nn/adamw.h"
 #include "common/nn/causal_lm.h"
 #include "common/nn/torch_status.h"
 #include "learner/sample_selection.h"
+#include "learner/shared_optimizer.h"
 #include "learner/value_head.h"
 
 namespace operant::learner {
@@ -26,11 +26,17 @@ AdamWOptions OptimizerOptions(const v1::PpoSection& ppo) {
           .max_gradient_norm = ppo.max_gradient_norm()};
 }
 
+SharedOptimizer::State StateOf(const v1::LearnerSection& learner) {
+  return learner.shard() == "optimizer" ? SharedOptimizer::State::kShared
+                                        : SharedOptimizer::State::kWhole;
+}
+
 class PolicyTrainerImpl final : public PolicyTrainer {
  public:
   PolicyTrainerImpl(const v1::RunConfig& config, Device device,
-                    const ModelConfig& model)
+                    const ModelConfig& model, Collective* collective)
       : config_(config),
+        collective_(collective),
         policy_(CausalLm::Create(model, device)),
         value_head_(model.hidden_size, device) {}
 
@@ -49,13 +55,12 @@ class PolicyTrainerImpl final : public PolicyTrainer {
       at::set_num_threads(static_cast<int>(config_.learner().threads()));
       policy_->Load(*start.weights);
       const v1::PpoSection& ppo = config_.ppo();
-      optimizer_ = std::make_unique<AdamW>(
-          std::vector<ParameterGroup>{
-              {.parameters = policy_->Parameters(),
-               .learning_rate = ppo.learning_rate()},
-              {.parameters = value_head_.Parameters(),
-               .learning_rate = ppo.value_learning_rate()}},
-          OptimizerOptions(ppo));
+      optimizer_ = SharedOptimizer::Create(
+          {{.parameters = policy_->Parameters(),
+            .learning_rate = ppo.learning_rate()},
+           {.parameters = value_head_.Parameters(),
+            .learning_rate = ppo.value_learning_rate()}},
+          OptimizerOptions(ppo), StateOf(config_.learner()), collective_);
       return absl::OkStatus();
     });
   }
@@ -74,6 +79,7 @@ class PolicyTrainerImpl final : public PolicyTrainer {
                          .policy = reader_.get(),
                          .value_head = &head,
                          .reference = reference_.get(),
+                         .collective = collective_,
                          .policy_version = batch.step,
                          .kl_coefficient = kl_coefficient,
                          .temperature = config_.rollout().temperature(),
@@ -89,20 +95,38 @@ class PolicyTrainerImpl final : public PolicyTrainer {
                                      uint64_t step,
                                      double learning_rate_scale) override {
     weights_ = nullptr;
-    return PpoUpdate(
-        experience,
-        {.ppo = &config_.ppo(),
-         .minibatch_samples =
-             static_cast<int64_t>(config_.learner().minibatch_samples()),
-         .microbatch_tokens =
-             static_cast<int64_t>(config_.learner().microbatch_tokens()),
-         .temperature = config_.rollout().temperature(),
-         .seed = config_.run().seed(),
-         .step = step,
-         .learning_rate_scale = learning_rate_scale},
-        {.policy = policy_.get(),
-         .value_head = &value_head_,
-         .optimizer = optimizer_.get()});
+    ASSIGN_OR_RETURN(const UpdateStats stats,
+                     PpoUpdate(experience,
+                               {.ppo = &config_.ppo(),
+                                .minibatch_samples = static_cast<int64_t>(
+                                    config_.learner().minibatch_samples()),
+                                .microbatch_tokens = static_cast<int64_t>(
+                                    config_.learner().microbatch_tokens()),
+                                .temperature = config_.rollout().temperature(),
+                                .seed = config_.run().seed(),
+                                .step = step,
+                                .learning_rate_scale = learning_rate_scale},
+                               {.policy = policy_.get(),
+                                .value_head = &value_head_,
+                                .optimizer = optimizer_.get(),
+                                .collective = collective_}));
+    const uint32_t every = config_.learner().digest_every_steps();
+    if (every > 0 && (step + 1) % every == 0) {
+      RETURN_IF_ERROR(CatchTorch("comparing ranks", [this] {
+        return optimizer_->CompareParameters();
+      }));
+    }
+    return stats;
+  }
+
+  absl::Status Synchronize() override {
+    weights_ = nullptr;
+    return CatchTorch("synchronizing ranks", [this] {
+      RETURN_IF_ERROR(optimizer_->Broadcast());
+      return collective_
+          ->Broadcast(value_head_.moments(), /*root=*/0, "value moments")
+          ->Wait();
+    });
   }
 
   std::shared_ptr<const WeightImage> Weights() const override {
@@ -113,11 +137,15 @@ class PolicyTrainerImpl final : public PolicyTrainer {
 
   InferenceModel& reference() override { return *reference_; }
 
-  absl::Status SaveState(const std::string& folder) const override {
+  absl::Status SaveState(const std::string& folder) override {
     RETURN_IF_ERROR(MakeDirectories(JoinPath(folder, "trainer_state")));
-    RETURN_IF_ERROR(optimizer_->Save(JoinPath(folder, kOptimizerFile)));
+    ASSIGN_OR_RETURN(const AdamWMoments moments, GatherState());
+    RETURN_IF_ERROR(
+        optimizer_->Write(JoinPath(folder, kOptimizerFile), moments));
     return value_head_.Save(JoinPath(folder, kValueHeadFile));
   }
+
+  absl::Status GiveState() override { return GatherState().status(); }
 
   absl::Status LoadState(const std::string& folder) override {
     RETURN_IF_ERROR(optimizer_->Load(JoinPath(folder, kOptimizerFile)));
@@ -131,6 +159,15 @@ class PolicyTrainerImpl final : public PolicyTrainer {
     std::vector<ItemScore> scores;
     std::vector<float> weights;
   };
+
+  absl::StatusOr<AdamWMoments> GatherState() {
+    AdamWMoments moments;
+    RETURN_IF_ERROR(CatchTorch("gathering the state", [&]() -> absl::Status {
+      ASSIGN_OR_RETURN(moments, optimizer_->Gather());
+      return absl::OkStatus();
+    }));
+    return moments;
+  }
 
   Selection Select(const ScoredBatch& batch) const {
     const std::vector<float> weights =
@@ -147,9 +184,10 @@ class PolicyTrainerImpl final : public PolicyTrainer {
   }
 
   const v1::RunConfig& config_;
+  Collective* const collective_;
   std::unique_ptr<CausalLm> policy_;
   TrainableValueHead value_head_;
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<SharedOptimizer> optimizer_;
   std::unique_ptr<InferenceModel> reader_;  // the policy, without autograd
   std::unique_ptr<InferenceModel> reference_;
   // Of the policy as it is now; made anew after an update.
@@ -159,12 +197,13 @@ class PolicyTrainerImpl final : public PolicyTrainer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PolicyTrainer>> PolicyTrainer::Create(
-    const v1::RunConfig& config, const HfModel& start,
-    const HfModel& reference) {
+    const v1::RunConfig& config, const HfModel& start, const HfModel& reference,
+    Collective* collective) {
   ASSIGN_OR_RETURN(const Device device, ParseDevice(config.learner().device()));
   std::unique_ptr<PolicyTrainerImpl> trainer;
   RETURN_IF_ERROR(CatchTorch("creating the policy", [&] {
-    trainer = std::make_unique<PolicyTrainerImpl>(config, device, start.config);
+    trainer = std::make_unique<PolicyTrainerImpl>(config, device, start.config,
+                                                  collective);
     return absl::OkStatus();
   }));
   RETURN_IF_ERROR(trainer->Init(start, reference, device));

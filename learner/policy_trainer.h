@@ -12,6 +12,7 @@
 #include "common/nn/inference_model.h"
 #include "common/nn/weight_image.h"
 #include "learner/batch_source.h"
+#include "learner/collective.h"
 #include "learner/experience_builder.h"
 #include "learner/ppo_update.h"
 #include "operant/v1/config.pb.h"
@@ -22,11 +23,18 @@ namespace operant::learner {
 class PolicyTrainer {
  public:
   // Starts as `start`; the reference stays `reference`. `config` is resolved.
-  // Errors: FailedPrecondition (the device is not there), those of the engines.
+  // With several ranks each has a trainer, and all make the same calls in the
+  // same order with the same arguments (ranked_trainer.h). `collective` is not
+  // owned. Errors: FailedPrecondition (the device is not there), those of the
+  // engines.
   static absl::StatusOr<std::unique_ptr<PolicyTrainer>> Create(
       const v1::RunConfig& config, const HfModel& start,
-      const HfModel& reference);
+      const HfModel& reference, Collective* collective);
   virtual ~PolicyTrainer() = default;
+
+  // Parameters, optimiser and value head become rank 0's: before the first
+  // step. Errors: the collective's.
+  virtual absl::Status Synchronize() = 0;
 
   // Builds the experience of a scored batch, or of the share of it that
   // ppo.train_fraction selects, as the policy sees it now; the stats are of the
@@ -35,7 +43,8 @@ class PolicyTrainer {
   virtual absl::StatusOr<BuiltExperience> Build(const ScoredBatch& batch,
                                                 double kl_coefficient) = 0;
 
-  // The optimiser steps of `step`. Errors: those of PpoUpdate.
+  // The optimiser steps of `step`. Errors: those of PpoUpdate; DataLoss (the
+  // ranks' parameters differ, looked at every learner.digest_every_steps).
   virtual absl::StatusOr<UpdateStats> Update(const Experience& experience,
                                              uint64_t step,
                                              double learning_rate_scale) = 0;
@@ -47,9 +56,11 @@ class PolicyTrainer {
   // The reference's engine, for the evaluation's KL.
   virtual InferenceModel& reference() = 0;
 
-  // Optimiser and value head under `folder`/trainer_state/. Load is strict:
-  // NotFound, DataLoss.
-  virtual absl::Status SaveState(const std::string& folder) const = 0;
+  // Optimiser and value head under `folder`/trainer_state/, the same for any
+  // number of ranks: rank 0 saves while the others give (GiveState). Load is of
+  // rank 0, before Synchronize, and strict: NotFound, DataLoss.
+  virtual absl::Status SaveState(const std::string& folder) = 0;
+  virtual absl::Status GiveState() = 0;
   virtual absl::Status LoadState(const std::string& folder) = 0;
 };
 

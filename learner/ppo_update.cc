@@ -47,7 +47,7 @@ enum Figure {
 
 struct MinibatchFigures {
   at::Tensor sums;             // [kFigures]
-  at::Tensor ratio_deviation;  // scalar, max |ratio - 1|
+  at::Tensor ratio_deviation;  // [1], max |ratio - 1|
 };
 
 class Updater {
@@ -76,7 +76,7 @@ class Updater {
       }
     }
     FinishMeans();
-    if (fits_values_) learner_.value_head->Fit();
+    if (fits_values_) RETURN_IF_ERROR(FitValues());
     return stats_;
   }
 
@@ -86,35 +86,61 @@ class Updater {
     const double tokens = WeightedTokens(minibatch);
     if (tokens <= 0) return absl::OkStatus();
     MinibatchFigures figures = {at::zeros({kFigures}, device_),
-                                at::zeros({}, device_)};
+                                at::zeros({1}, device_)};
     learner_.optimizer->ZeroGradients();
-    for (const Rows& pass :
-         PackMicrobatches(TrainedRows(minibatch), pass_lengths_,
-                          options_.microbatch_tokens)) {
+    const std::vector<Rows> passes = PackMicrobatches(
+        ShareOf(minibatch), pass_lengths_, options_.microbatch_tokens);
+    for (const Rows& pass : passes) {
       PpoInputs inputs = Forward(pass);
       inputs.mean.denominator = tokens;
       const PpoLossParts loss = PpoLoss(inputs, coefficients_);
+      if (&pass == &passes.back()) learner_.optimizer->SumDuringBackward();
       loss.total.backward();
       Observe(inputs, loss, figures);
     }
-    // With several ranks, `tokens` and the optimiser's flat_gradients() are
-    // summed over them here, and value_head->observed() before a fit: nothing
-    // else is shared.
+    learner_.optimizer->QueueSums();
+    RETURN_IF_ERROR(SumFigures(figures));
     return ApplyGradients(figures);
+  }
+
+  // This rank's part of a minibatch.
+  Rows ShareOf(const Rows& minibatch) const {
+    return BalancedShares(
+        TrainedRows(minibatch), pass_lengths_,
+        learner_.collective->size())[learner_.collective->rank()];
+  }
+
+  // Of all ranks, so that all decide alike.
+  absl::Status SumFigures(const MinibatchFigures& figures) const {
+    const auto sums = learner_.collective->AllReduce(
+        figures.sums, Reduction::kSum, "loss figures");
+    const auto deviation = learner_.collective->AllReduce(
+        figures.ratio_deviation, Reduction::kMax, "ratio deviation");
+    RETURN_IF_ERROR(sums->Wait());
+    return deviation->Wait();
+  }
+
+  // To what all ranks observed.
+  absl::Status FitValues() const {
+    RETURN_IF_ERROR(learner_.collective
+                        ->AllReduce(learner_.value_head->observed(),
+                                    Reduction::kSum, "value moments")
+                        ->Wait());
+    learner_.value_head->Fit();
+    return absl::OkStatus();
   }
 
   absl::Status ApplyGradients(const MinibatchFigures& figures) {
     const at::Tensor host = figures.sums.cpu();
     const float* sums = host.data_ptr<float>();
     if (!std::isfinite(sums[kTotalLoss])) {
-      learner_.optimizer->ZeroGradients();
       ++stats_.skipped_steps;
       ++stats_.non_finite_losses;
-      return absl::OkStatus();
+      return learner_.optimizer->Skip();
     }
     RETURN_IF_ERROR(CheckInitialRatio(figures));
-    const AdamWStep step =
-        learner_.optimizer->Step(options_.learning_rate_scale);
+    ASSIGN_OR_RETURN(const AdamWStep step,
+                     learner_.optimizer->Step(options_.learning_rate_scale));
     if (!step.applied) {
       ++stats_.skipped_steps;
       return absl::OkStatus();
@@ -189,7 +215,7 @@ class Updater {
     const double deviation = figures.ratio_deviation.item<double>();
     stats_.initial_ratio_deviation = deviation;
     if (deviation <= options_.ppo->ratio_tolerance()) return absl::OkStatus();
-    learner_.optimizer->ZeroGradients();
+    RETURN_IF_ERROR(learner_.optimizer->Skip());
     return absl::InternalError(absl::StrCat(
         "update refused: |ratio - 1|=", deviation,
         " before the first optimiser step, expected at most "

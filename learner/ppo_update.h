@@ -5,9 +5,10 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
-#include "common/nn/adamw.h"
 #include "common/nn/causal_lm.h"
+#include "learner/collective.h"
 #include "learner/experience.h"
+#include "learner/shared_optimizer.h"
 #include "learner/value_head.h"
 #include "operant/v1/config.pb.h"
 
@@ -18,7 +19,8 @@ namespace operant::learner {
 struct PpoLearner {
   CausalLm* policy = nullptr;
   TrainableValueHead* value_head = nullptr;
-  AdamW* optimizer = nullptr;
+  SharedOptimizer* optimizer = nullptr;
+  Collective* collective = nullptr;  // the optimiser's
 };
 
 struct UpdateOptions {
@@ -37,7 +39,7 @@ struct UpdateStats {
   int64_t skipped_steps = 0;  // loss or gradient not finite: nothing changed
   int64_t non_finite_losses = 0;  // of the skipped steps; else the gradient
   int64_t kept_responses = 0;     // trained on (ppo.train_fraction)
-  int64_t microbatches = 0;
+  int64_t microbatches = 0;       // of this rank
 
   double policy_loss = 0;
   double value_loss = 0;
@@ -60,11 +62,15 @@ struct UpdateStats {
 // not finite is skipped and counted.
 //
 // All losses are weighted sums over tokens divided by the weighted tokens of
-// the whole minibatch, so micro-batching does not change the gradient.
+// the whole minibatch, so neither micro-batching nor the number of ranks
+// changes the gradient: each rank takes its share of every minibatch, and the
+// sums over the ranks are the minibatch's. All ranks give the same experience
+// and options, and return the same stats, but for `microbatches`, their own.
 //
-// Errors: Internal if |ratio - 1| passes ppo.ratio_tolerance before the first
-// optimiser step (nothing was changed): old_logp was not taken from these
-// weights; ResourceExhausted (out of memory: lower learner.microbatch_tokens).
+// Errors: those of the collective; Internal if |ratio - 1| passes
+// ppo.ratio_tolerance before the first optimiser step (nothing was changed):
+// old_logp was not taken from these weights; ResourceExhausted (out of memory:
+// lower learner.microbatch_tokens).
 absl::StatusOr<UpdateStats> PpoUpdate(const Experience& experience,
                                       const UpdateOptions& options,
                                       const PpoLearner& learner);

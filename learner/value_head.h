@@ -46,6 +46,8 @@ class TrainableValueHead {
                const at::Tensor& weights);
   // What was noted since the last fit: sums, so ranks add theirs up before it.
   at::Tensor observed() { return observed_; }
+  // What earlier fits remember: state, so ranks start from the same.
+  at::Tensor moments() { return moments_; }
   void Fit();
 
   // One safetensors file, written atomically. Load is strict: NotFound,

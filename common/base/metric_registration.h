@@ -8,7 +8,8 @@
 
 namespace operant {
 
-enum class MetricRole { kLearner, kRollout, kReward };
+// kRank: a learner's other than rank 0, with the metrics of every process.
+enum class MetricRole { kLearner, kRank, kRollout, kReward };
 
 // `now`: Unix time in seconds.
 void RegisterMetrics(MetricRole role, double now, MetricRegistry* registry);

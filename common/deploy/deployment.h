@@ -15,8 +15,6 @@ inline constexpr int kLearnerPort = 7070;
 inline constexpr int kRolloutPort = 7071;
 inline constexpr int kRewardPort = 50061;
 inline constexpr int kHttpPort = 9464;
-// Where the ranks of a learner meet: rank 0 listens, the others dial.
-inline constexpr int kRankPort = 7072;
 
 // What is being sampled may finish for so long after SIGTERM.
 inline constexpr int kDrainSeconds = 60;

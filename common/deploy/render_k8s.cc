@@ -145,7 +145,7 @@ class K8s {
     const std::string learner = absl::StrCat(run_, "-learner");
     // Ranks meet at the name that JobSet gives rank 0.
     const std::string rank0 =
-        absl::StrCat(run_, "-learner-0-0.", run_, ":", kRankPort);
+        absl::StrCat(run_, "-learner-0-0.", run_, ":", kLearnerPort);
     return RoleCommand(
         role, config_,
         {.config = absl::StrCat(kConfigFolder, "/", NameOf(role), ".yaml"),

@@ -28,10 +28,9 @@ WeightTensor MomentTensor(const char* moment, const std::string& name,
   return tensor;
 }
 
-std::span<std::byte> BytesOf(const at::Tensor& flat, int64_t begin,
-                             int64_t elements) {
+std::span<std::byte> BytesOf(const at::Tensor& flat, const FlatRange& range) {
   return std::as_writable_bytes(
-      std::span(flat.data_ptr<float>() + begin, elements));
+      std::span(flat.data_ptr<float>() + range.begin, range.size()));
 }
 
 absl::Status Mismatch(const std::string& path, const std::string& what) {
@@ -43,7 +42,35 @@ absl::Status Mismatch(const std::string& path, const std::string& what) {
 
 }  // namespace
 
-absl::Status AdamW::Save(const std::string& path) const {
+AdamWMoments AdamW::Moments() const {
+  if (share_.ranks == 1) return {first_, second_, steps_};
+  AdamWMoments whole = {at::zeros_like(parameters_),
+                        at::zeros_like(parameters_), steps_};
+  for (const Piece& piece : pieces_) {
+    const auto copy = [&](const at::Tensor& share, const at::Tensor& flat) {
+      flat.narrow(0, piece.range.begin, piece.range.size())
+          .copy_(share.narrow(0, piece.state_begin, piece.range.size()));
+    };
+    copy(first_, whole.first);
+    copy(second_, whole.second);
+  }
+  return whole;
+}
+
+void AdamW::SetMoments(const AdamWMoments& moments) {
+  for (const Piece& piece : pieces_) {
+    const auto copy = [&](const at::Tensor& flat, const at::Tensor& share) {
+      share.narrow(0, piece.state_begin, piece.range.size())
+          .copy_(flat.narrow(0, piece.range.begin, piece.range.size()));
+    };
+    copy(moments.first, first_);
+    copy(moments.second, second_);
+  }
+  steps_ = moments.steps;
+}
+
+absl::Status AdamW::Write(const std::string& path,
+                          const AdamWMoments& moments) const {
   std::vector<WeightTensor> tensors;
   for (const char* moment : {"first", "second"}) {
     for (const Entry& entry : entries_) {
@@ -51,25 +78,24 @@ absl::Status AdamW::Save(const std::string& path) const {
           MomentTensor(moment, entry.name, entry.parameter.sizes()));
     }
   }
-  ASSIGN_OR_RETURN(auto writer,
-                   SafetensorsWriter::Create(
-                       path, tensors, {{kStepsKey, absl::StrCat(steps_)}}));
-  for (const at::Tensor& moment : {first_, second_}) {
+  ASSIGN_OR_RETURN(
+      auto writer,
+      SafetensorsWriter::Create(path, tensors,
+                                {{kStepsKey, absl::StrCat(moments.steps)}}));
+  for (const at::Tensor& moment : {moments.first, moments.second}) {
     const at::Tensor host = moment.cpu();
-    for (const Entry& entry : entries_) {
-      RETURN_IF_ERROR(
-          writer->Append(BytesOf(host, entry.begin, entry.parameter.numel())));
-    }
+    for (const Entry& entry : entries_)
+      RETURN_IF_ERROR(writer->Append(BytesOf(host, entry.range)));
   }
   return writer->Commit();
 }
 
-absl::Status AdamW::Load(const std::string& path) {
+absl::StatusOr<AdamWMoments> AdamW::Read(const std::string& path) const {
   ASSIGN_OR_RETURN(const auto reader, SafetensorsReader::Open(path));
+  AdamWMoments moments;
   const auto steps = reader->metadata().find(kStepsKey);
-  int64_t step_count = 0;
   if (steps == reader->metadata().end() ||
-      !absl::SimpleAtoi(steps->second, &step_count) || step_count < 0) {
+      !absl::SimpleAtoi(steps->second, &moments.steps) || moments.steps < 0) {
     return Mismatch(path, absl::StrCat("no ", kStepsKey));
   }
   if (reader->tensors().size() != 2 * entries_.size()) {
@@ -79,26 +105,29 @@ absl::Status AdamW::Load(const std::string& path) {
   }
   // The writer's order: all first moments, then all second ones.
   auto stored = reader->tensors().begin();
-  const at::Tensor loaded[] = {at::zeros({first_.numel()}, at::kFloat),
-                               at::zeros({second_.numel()}, at::kFloat)};
-  for (const int which : {0, 1}) {
+  for (at::Tensor* moment : {&moments.first, &moments.second}) {
+    const at::Tensor host = at::zeros({parameters_.numel()}, at::kFloat);
     for (const Entry& entry : entries_) {
-      const WeightTensor expected = MomentTensor(
-          which == 0 ? "first" : "second", entry.name, entry.parameter.sizes());
+      const WeightTensor expected =
+          MomentTensor(moment == &moments.first ? "first" : "second",
+                       entry.name, entry.parameter.sizes());
       if (stored->name != expected.name || stored->shape != expected.shape ||
           stored->type != expected.type) {
         return Mismatch(
             path, absl::StrCat("tensor=", stored->name, ", expected ",
                                expected.name, " in fp32 of the model's shape"));
       }
-      RETURN_IF_ERROR(reader->Read(*stored, BytesOf(loaded[which], entry.begin,
-                                                    entry.parameter.numel())));
+      RETURN_IF_ERROR(reader->Read(*stored, BytesOf(host, entry.range)));
       ++stored;
     }
+    *moment = host.to(parameters_.device());
   }
-  first_.copy_(loaded[0]);
-  second_.copy_(loaded[1]);
-  steps_ = step_count;
+  return moments;
+}
+
+absl::Status AdamW::Load(const std::string& path) {
+  ASSIGN_OR_RETURN(const AdamWMoments moments, Read(path));
+  SetMoments(moments);
   return absl::OkStatus();
 }
 

@@ -9,6 +9,8 @@ namespace operant {
 
 std::string RolloutRole(int index) { return absl::StrCat("rollout-", index); }
 
+std::string RankRole(int rank) { return absl::StrCat(kLearnerRole, "-", rank); }
+
 std::string LocalProcesses::AnnouncePath(const std::string& role) const {
   return JoinPath(run_.path(), absl::StrCat("logs/", role, ".address"));
 }
@@ -33,16 +35,27 @@ ProcessSpec LocalProcesses::Reward(const std::string& listen) const {
               config_.reward().threads());
 }
 
-std::vector<ProcessSpec> LocalProcesses::Learner(
-    const LearnerPlan& plan) const {
+ProcessSpec LocalProcesses::Learner(const LearnerPlan& plan) const {
   std::vector<std::string> flags = {"--listen", plan.listen};
   if (plan.resume) flags.push_back("--resume");
   if (!plan.builtin_reward.empty()) {
     flags.push_back(absl::StrCat("reward.endpoints=[{name: builtin, address: '",
                                  plan.builtin_reward, "'}]"));
   }
-  return {Spec(kLearnerRole, "learner", std::move(flags),
-               config_.learner().threads())};
+  return Spec(kLearnerRole, "learner", std::move(flags),
+              config_.learner().threads());
+}
+
+std::vector<ProcessSpec> LocalProcesses::OtherRanks(
+    const std::string& coordinator) const {
+  std::vector<ProcessSpec> ranks;
+  for (uint32_t rank = 1; rank < config_.learner().ranks(); ++rank) {
+    ranks.push_back(
+        Spec(RankRole(static_cast<int>(rank)), "learner",
+             {"--rank", absl::StrCat(rank), "--coordinator", coordinator},
+             static_cast<int>(config_.learner().threads())));
+  }
+  return ranks;
 }
 
 ProcessSpec LocalProcesses::Rollout(int index,

@@ -16,6 +16,7 @@ inline constexpr const char* kRewardRole = "reward";
 inline constexpr const char* kAnyLoopbackPort = "127.0.0.1:0";
 
 std::string RolloutRole(int index);  // rollout-0, ...
+std::string RankRole(int rank);      // learner-1, ...; rank 0's is kLearnerRole
 
 class LocalProcesses {
  public:
@@ -32,8 +33,10 @@ class LocalProcesses {
     bool resume = false;
     std::string builtin_reward;  // its address; empty: the configuration's
   };
-  // The processes of the learner; the first is the driver, role kLearnerRole.
-  std::vector<ProcessSpec> Learner(const LearnerPlan& plan) const;
+  // The learner's driver, rank 0.
+  ProcessSpec Learner(const LearnerPlan& plan) const;
+  // Its other ranks.
+  std::vector<ProcessSpec> OtherRanks(const std::string& coordinator) const;
 
   ProcessSpec Rollout(int index, const std::string& coordinator) const;
 

@@ -152,11 +152,14 @@ LocalProcesses::LearnerPlan LocalTraining::LearnerPlan() const {
 // workers look for it.
 absl::Status LocalTraining::StartLearner() {
   LocalProcesses::LearnerPlan plan = LearnerPlan();
-  RETURN_IF_ERROR(keeper_.Start(kLearnerRole, processes_.Learner(plan)));
+  RETURN_IF_ERROR(keeper_.Start(kLearnerRole, {processes_.Learner(plan)}));
   RETURN_IF_ERROR(AwaitServing(kLearnerRole, kLearnerStart));
   plan.listen = table_.announcement(kLearnerRole).address;
   plan.resume = true;
-  keeper_.ReplaceSpecs(kLearnerRole, processes_.Learner(plan));
+  std::vector<ProcessSpec> ranks = processes_.OtherRanks(plan.listen);
+  RETURN_IF_ERROR(keeper_.Join(kLearnerRole, ranks));
+  ranks.insert(ranks.begin(), processes_.Learner(plan));
+  keeper_.ReplaceSpecs(kLearnerRole, std::move(ranks));
   return absl::OkStatus();
 }
 
@@ -310,7 +313,10 @@ void LocalTraining::ListTargets() {
   for (const std::string& process : roles_) {
     const auto serving = ReadAnnouncement(processes_.AnnouncePath(process));
     if (!serving.ok()) continue;
-    const std::string role = process.substr(0, process.find('-'));
+    const bool is_rank =
+        absl::StartsWith(process, absl::StrCat(kLearnerRole, "-"));
+    const std::string role =
+        is_rank ? "rank" : process.substr(0, process.find('-'));
     targets.push_back({serving->metrics, role, process});
   }
   std::string text = ScrapeTargetsJson(options_.config.run().name(), targets);

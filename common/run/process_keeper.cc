@@ -10,9 +10,10 @@
 
 namespace operant {
 
-absl::Status ProcessKeeper::StartAll(Unit& unit) {
+absl::Status ProcessKeeper::StartAll(Unit& unit,
+                                     const std::vector<ProcessSpec>& specs) {
   unit.failing = false;
-  for (const ProcessSpec& spec : unit.specs) {
+  for (const ProcessSpec& spec : specs) {
     RETURN_IF_ERROR(hands_.start(spec));
     unit.running.push_back(spec.role);
   }
@@ -23,7 +24,14 @@ absl::Status ProcessKeeper::Start(const std::string& unit,
                                   std::vector<ProcessSpec> specs) {
   Unit& added = units_[unit];
   added.specs = std::move(specs);
-  return StartAll(added);
+  return StartAll(added, added.specs);
+}
+
+absl::Status ProcessKeeper::Join(const std::string& unit,
+                                 std::vector<ProcessSpec> specs) {
+  Unit& joined = units_.at(unit);
+  joined.specs.insert(joined.specs.end(), specs.begin(), specs.end());
+  return StartAll(joined, specs);
 }
 
 void ProcessKeeper::ReplaceSpecs(const std::string& unit,
@@ -62,7 +70,7 @@ std::vector<ProcessKeeper::Verdict> ProcessKeeper::StartDue(absl::Time now) {
     if (!unit.failing || !unit.running.empty()) continue;
     if (unit.decision.action != RestartDecision::Action::kStartAgain) continue;
     if (now < unit.decision.start_at) continue;
-    const absl::Status started = StartAll(unit);
+    const absl::Status started = StartAll(unit, unit.specs);
     LogWarning("started again",
                {{"unit", name}, {"outcome", started.ToString()}});
     if (started.ok()) continue;

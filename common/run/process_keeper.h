@@ -36,6 +36,9 @@ class ProcessKeeper {
   // the caller stops them.
   absl::Status Start(const std::string& unit, std::vector<ProcessSpec> specs);
 
+  // Starts further processes of `unit`, whose first one runs.
+  absl::Status Join(const std::string& unit, std::vector<ProcessSpec> specs);
+
   // What a restart of `unit` starts instead: the same roles.
   void ReplaceSpecs(const std::string& unit, std::vector<ProcessSpec> specs);
 
@@ -67,7 +70,7 @@ class ProcessKeeper {
     bool failing = false;  // from its first process's end to its next start
   };
 
-  absl::Status StartAll(Unit& unit);
+  absl::Status StartAll(Unit& unit, const std::vector<ProcessSpec>& specs);
   Verdict Fail(const std::string& name, Unit& unit, const ProcessExit& exit,
                absl::Time now);
 

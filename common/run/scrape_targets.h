@@ -12,7 +12,7 @@ namespace operant {
 
 struct ScrapeTarget {
   std::string address;  // host:port of the HTTP port
-  std::string role;     // learner, rollout or reward
+  std::string role;     // learner, rank, rollout or reward
   std::string process;  // its name within the run: "rollout-0"
 
   bool operator==(const ScrapeTarget&) const = default;

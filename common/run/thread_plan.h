@@ -8,8 +8,8 @@ namespace operant {
 
 // Fills `rollout.threads` and `learner.threads` where they are 0. With
 // staleness 0 generation and update take turns, so each gets all `cores`; else
-// they overlap and the learner gets half. Workers share the rollouts' part.
-// Nobody gets less than one.
+// they overlap and the learner gets half. Workers share the rollouts' part,
+// ranks the learner's. Nobody gets less than one.
 void DivideThreads(int cores, v1::RunConfig& config);
 
 }  // namespace operant

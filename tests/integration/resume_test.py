@@ -4,8 +4,9 @@ weights, optimiser, manifests, ledger rows and metrics, bit for bit.
     resume_test.py OPERANT_FAILPOINTS [CYCLES [SEED]]
 
 One run goes through; then, CYCLES times, another is killed with SIGKILL after a
-random time (its learner, or the whole of it) and resumed until it is done. At
-last runs are killed once at every failpoint of the source, a few in each run.
+random time (a rank of its learner, or the whole of it) and resumed until it is
+done. At last runs are killed once at every failpoint of the source, a few in
+each run. Staleness is 0 or 1, and the learner has 1, 2 or 4 ranks.
 """
 
 import hashlib
@@ -54,11 +55,19 @@ LEDGER_ROWS = {
 }
 
 
-def start(operant, base, folder, staleness, *flags, failpoints=""):
+# Staleness and ranks of the learner.
+KINDS = [(0, 1), (1, 1), (0, 2), (1, 2), (0, 4)]
+RANKED = (1, 2)  # where the sites of ranks other than 0 are
+
+
+def start(operant, base, folder, kind, *flags, failpoints=""):
+    staleness, ranks = kind
     return subprocess.Popen(
         [operant, "train", "-c", ROOT / "deploy/configs/demo.yaml",
          f"run.root={folder}", "run.name=run", *base, *SETTINGS,
-         f"learner.staleness={staleness}", *flags], cwd=ROOT,
+         f"learner.staleness={staleness}", f"learner.ranks={ranks}",
+         "learner.shard=" + ("optimizer" if ranks == 4 else "none"), *flags],
+        cwd=ROOT,
         stdout=open(folder / "log", "a"), stderr=subprocess.STDOUT,
         start_new_session=True,
         env={**os.environ, "OPERANT_FAILPOINTS": failpoints})
@@ -72,16 +81,16 @@ def finish(process, folder):
 
 
 def kill_somewhere(process, folder, rng):
-    """SIGKILL to all of the run, or to its learner alone."""
+    """SIGKILL to all of the run, or to a rank of its learner alone."""
     if rng.random() < 0.5:
         os.killpg(process.pid, signal.SIGKILL)
         for address in (folder / "run/logs").glob("*.address"):
             kill(json.loads(address.read_text() or "{}").get("pid"))
         process.wait()
         return False
-    address = folder / "run/logs/learner.address"
-    if address.exists():
-        kill(json.loads(address.read_text() or "{}").get("pid"))
+    ranks = sorted((folder / "run/logs").glob("learner*.address"))
+    if ranks:
+        kill(json.loads(rng.choice(ranks).read_text() or "{}").get("pid"))
     return True
 
 
@@ -93,10 +102,10 @@ def kill(pid):
         pass
 
 
-def interrupted(operant, base, folder, staleness, rng):
+def interrupted(operant, base, folder, kind, rng):
     """A run that is killed, up to three times, and goes on. How often it was."""
     kills = 0
-    process = start(operant, base, folder, staleness)
+    process = start(operant, base, folder, kind)
     for _ in range(rng.randint(1, 3)):
         time.sleep(rng.uniform(0.3, 2.5))
         if process.poll() is not None:
@@ -104,7 +113,7 @@ def interrupted(operant, base, folder, staleness, rng):
         alive = kill_somewhere(process, folder, rng)
         kills += 1
         if not alive:
-            process = start(operant, base, folder, staleness, "--resume")
+            process = start(operant, base, folder, kind, "--resume")
     finish(process, folder)
     return kills
 
@@ -119,7 +128,19 @@ def failpoint_sites():
     return sorted(names)
 
 
-def killed_at(operant, base, folder, staleness, sites):
+def site_groups(rng):
+    """(kind, sites): a few sites for each run."""
+    sites = failpoint_sites()
+    ranked = [site for site in sites if site.startswith("rank.")]
+    others = [site for site in sites if site not in ranked]
+    rng.shuffle(others)
+    groups = [(KINDS[(first // SITES_PER_RUN) % 2],
+               others[first:first + SITES_PER_RUN])
+              for first in range(0, len(others), SITES_PER_RUN)]
+    return groups + [(RANKED, ranked)]
+
+
+def killed_at(operant, base, folder, kind, sites):
     """A run that is killed at each of `sites` and goes on. Those it never hit."""
     trace = folder / "trace"
     # At the second hit of the process, which is in the middle of a step; of a
@@ -128,7 +149,7 @@ def killed_at(operant, base, folder, staleness, sites):
         f"{s}=kill@{1 if s.startswith('checkpoint.') else 2}" for s in sites)])
     flags = []
     for _ in range(len(sites) + 1):  # a rule may kill the supervisor
-        process = start(operant, base, folder, staleness, *flags,
+        process = start(operant, base, folder, kind, *flags,
                         failpoints=rules)
         if process.wait(timeout=DEADLINE_SECONDS) != -signal.SIGKILL:
             break
@@ -180,42 +201,44 @@ def main():
     cycles = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     rng = random.Random(seed)
-    failed, kills = 0, 0
+    failed, kills, sites = 0, 0, 0
     with tempfile.TemporaryDirectory() as temporary:
         top = pathlib.Path(temporary)
         base = tiny_model.make(operant, top / "model")
         expected = {}
-        for staleness in (0, 1):
-            folder = top / f"through{staleness}"
-            folder.mkdir()
-            finish(start(operant, base, folder, staleness), folder)
-            expected[staleness] = outcome(folder)
+
+        def expectation(kind):
+            if kind not in expected:
+                folder = top / "through{}-{}".format(*kind)
+                folder.mkdir()
+                finish(start(operant, base, folder, kind), folder)
+                expected[kind] = outcome(folder)
+            return expected[kind]
+
         for cycle in range(cycles):
-            staleness = cycle % 2
+            kind = KINDS[(seed + cycle) % len(KINDS)]
             folder = top / f"cycle{cycle}"
             folder.mkdir()
-            killed = interrupted(operant, base, folder, staleness, rng)
+            killed = interrupted(operant, base, folder, kind, rng)
             kills += killed
-            differ = differences(expected[staleness], outcome(folder))
+            differ = differences(expectation(kind), outcome(folder))
             failed += bool(differ)
-            print("FAIL" if differ else "ok  ", f"staleness {staleness}, "
-                  f"killed {killed} times", *differ, flush=True)
-        sites = failpoint_sites()
-        rng.shuffle(sites)
-        for first in range(0, len(sites), SITES_PER_RUN):
-            group = sites[first:first + SITES_PER_RUN]
-            staleness = (first // SITES_PER_RUN) % 2
-            folder = top / f"sites{first}"
+            print("FAIL" if differ else "ok  ", "staleness {}, ranks {},"
+                  .format(*kind), f"killed {killed} times", *differ,
+                  flush=True)
+        for number, (kind, group) in enumerate(site_groups(rng)):
+            folder = top / f"sites{number}"
             folder.mkdir()
-            missed = killed_at(operant, base, folder, staleness, group)
-            differ = differences(expected[staleness], outcome(folder))
+            missed = killed_at(operant, base, folder, kind, group)
+            differ = differences(expectation(kind), outcome(folder))
+            sites += len(group)
             kills += len(group) - len(missed)
             failed += bool(differ or missed)
             print("FAIL" if differ or missed else "ok  ",
-                  f"staleness {staleness}, killed at", *group,
+                  "staleness {}, ranks {}, killed at".format(*kind), *group,
                   *(f"NEVER HIT {site}" for site in missed), *differ,
                   flush=True)
-    print(f"{cycles} cycles, {len(sites)} failpoints, {kills} kills, "
+    print(f"{cycles} cycles, {sites} failpoints, {kills} kills, "
           f"{failed} differ; seed {seed}")
     sys.exit(failed > 0 or kills == 0)
 

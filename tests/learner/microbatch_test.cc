@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -67,6 +68,33 @@ TEST(PackMicrobatchesTest, ARowLongerThanTheBudgetGoesAlone) {
 
 TEST(PackMicrobatchesTest, NoRowsNeedNoPass) {
   EXPECT_TRUE(PackMicrobatches({}, {}, 10).empty());
+}
+
+TEST(BalancedSharesTest, TokensDifferByAtMostOneRow) {
+  const std::vector<int64_t> lengths = {9, 1, 4, 4, 7, 2, 8, 3, 5, 6};
+  for (const int ranks : {1, 2, 3, 4}) {
+    std::vector<int64_t> tokens;
+    std::set<int64_t> seen;
+    for (const auto& share :
+         BalancedShares({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, lengths, ranks)) {
+      int64_t sum = 0;
+      for (const int64_t row : share) {
+        sum += lengths[row];
+        EXPECT_TRUE(seen.insert(row).second) << row;
+      }
+      tokens.push_back(sum);
+    }
+    EXPECT_EQ(seen.size(), lengths.size());
+    EXPECT_LE(std::ranges::max(tokens) - std::ranges::min(tokens), 9);
+  }
+}
+
+TEST(BalancedSharesTest, FewerRowsThanRanksLeaveEmptyShares) {
+  const std::vector<int64_t> lengths = {5};
+  const auto shares = BalancedShares({0}, lengths, 3);
+  EXPECT_EQ(shares[0], std::vector<int64_t>{0});
+  EXPECT_TRUE(shares[1].empty());
+  EXPECT_TRUE(shares[2].empty());
 }
 
 }  // namespace

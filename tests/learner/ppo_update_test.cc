@@ -34,7 +34,7 @@ Experience SomeExperience(TinyLearner& learner) {
 }
 
 at::Tensor Parameters(TinyLearner& learner) {
-  return learner.optimizer().flat_parameters().clone();
+  return learner.flat_parameters().clone();
 }
 
 // Parameters after one update from the same start.

@@ -76,22 +76,25 @@ v1::Trajectory MakeTrajectory(const std::string& id,
 }
 
 TinyLearner::TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo,
-                         uint64_t seed)
+                         uint64_t seed, Collective* collective,
+                         SharedOptimizer::State state)
     : ppo_(ppo),
       policy_(CausalLm::Create(TinyModel(vocab_size), Device::kCpu)),
-      value_head_(kWidth, Device::kCpu) {
+      value_head_(kWidth, Device::kCpu),
+      alone_(CreateNoCollective()),
+      collective_(collective != nullptr ? collective : alone_.get()) {
   policy_->InitRandom(seed);
   const WeightImage start = policy_->Export();
   reader_ = MakeEngine(policy_->config(), start);
   reference_ = MakeEngine(policy_->config(), start);
-  optimizer_ = std::make_unique<AdamW>(
-      std::vector<ParameterGroup>{
-          {policy_->Parameters(), ppo.learning_rate()},
-          {value_head_.Parameters(), ppo.value_learning_rate()}},
+  optimizer_ = SharedOptimizer::Create(
+      {{policy_->Parameters(), ppo.learning_rate()},
+       {value_head_.Parameters(), ppo.value_learning_rate()}},
       AdamWOptions{.beta1 = ppo.adam_beta1(),
                    .beta2 = ppo.adam_beta2(),
                    .epsilon = ppo.adam_epsilon(),
-                   .max_gradient_norm = ppo.max_gradient_norm()});
+                   .max_gradient_norm = ppo.max_gradient_norm()},
+      state, collective_);
 }
 
 void TinyLearner::Refresh() {
@@ -139,6 +142,7 @@ absl::StatusOr<BuiltExperience> TinyLearner::Build(
                           .policy = reader_.get(),
                           .value_head = &head,
                           .reference = reference_.get(),
+                          .collective = collective_,
                           .kl_coefficient = ppo_.kl_coefficient(),
                           .ppo = &ppo_});
 }
@@ -148,7 +152,7 @@ absl::StatusOr<UpdateStats> TinyLearner::Update(const Experience& experience,
   UpdateOptions with_section = options;
   with_section.ppo = &ppo_;
   return PpoUpdate(experience, with_section,
-                   {policy_.get(), &value_head_, optimizer_.get()});
+                   {policy_.get(), &value_head_, optimizer_.get(), collective_});
 }
 
 }  // namespace operant::learner

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/nn/adamw.h"
 #include "common/nn/causal_lm.h"
 #include "common/nn/inference_model.h"
+#include "learner/collective.h"
 #include "learner/experience_builder.h"
 #include "learner/ppo_update.h"
+#include "learner/shared_optimizer.h"
 #include "learner/value_head.h"
 #include "operant/v1/config.pb.h"
 #include "operant/v1/trajectory.pb.h"
@@ -33,7 +34,10 @@ class TinyLearner {
  public:
   // Random weights from `seed`; the reference is the start. Dies if the engines
   // cannot be made.
-  TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo, uint64_t seed);
+  // With a collective it is one of its ranks.
+  TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo, uint64_t seed,
+              Collective* collective = nullptr,
+              SharedOptimizer::State state = SharedOptimizer::State::kWhole);
 
   // Log-probs of each response's tokens after `prompt` under the policy now.
   std::vector<std::vector<float>> Logprobs(
@@ -47,7 +51,10 @@ class TinyLearner {
                                      const UpdateOptions& options);
 
   CausalLm& policy() { return *policy_; }
-  AdamW& optimizer() { return *optimizer_; }
+  SharedOptimizer& optimizer() { return *optimizer_; }
+  at::Tensor flat_parameters() const {
+    return optimizer_->adamw().flat_parameters();
+  }
   const v1::PpoSection& ppo() const { return ppo_; }
 
  private:
@@ -56,7 +63,9 @@ class TinyLearner {
   v1::PpoSection ppo_;
   std::unique_ptr<CausalLm> policy_;
   TrainableValueHead value_head_;
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<Collective> alone_;
+  Collective* collective_;
+  std::unique_ptr<SharedOptimizer> optimizer_;
   std::unique_ptr<InferenceModel> reader_;
   std::unique_ptr<InferenceModel> reference_;
 };

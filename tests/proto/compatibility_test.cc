@@ -11,6 +11,7 @@
 #include "operant/v1/config.pb.h"
 #include "operant/v1/coordinator.pb.h"
 #include "operant/v1/ledger.pb.h"
+#include "operant/v1/ranks.pb.h"
 #include "operant/v1/reward.pb.h"
 #include "operant/v1/rollout.pb.h"
 #include "operant/v1/trajectory.pb.h"
@@ -38,6 +39,7 @@ FileDescriptorSet CurrentContract() {
        {v1::Grant::descriptor()->file(), v1::RunConfig::descriptor()->file(),
         v1::RegisterRequest::descriptor()->file(),
         v1::LedgerRecord::descriptor()->file(),
+        v1::RankReport::descriptor()->file(),
         v1::ScoreRequest::descriptor()->file(),
         v1::GenerateRequest::descriptor()->file(),
         v1::Trajectory::descriptor()->file(),

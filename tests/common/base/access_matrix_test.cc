@@ -24,6 +24,7 @@
 #include "grpcpp/security/tls_credentials_options.h"
 #include "gtest/gtest.h"
 #include "operant/v1/coordinator.grpc.pb.h"
+#include "operant/v1/ranks.grpc.pb.h"
 #include "operant/v1/reward.grpc.pb.h"
 #include "operant/v1/rollout.grpc.pb.h"
 #include "operant/v1/weights.grpc.pb.h"
@@ -57,6 +58,10 @@ const std::map<std::string, std::set<std::string>>& Declared() {
           {"/operant.v1.RolloutService/Drain", {kL, kO}},
           {"/operant.v1.RolloutService/Generate", {kL}},
           {"/operant.v1.RolloutService/GetStatus", {kL, kO}},
+          {"/operant.v1.RankService/GetMeeting", {kL}},
+          {"/operant.v1.RankService/Join", {kL}},
+          {"/operant.v1.RankService/PutMeeting", {kL}},
+          {"/operant.v1.RankService/Report", {kL}},
           {"/operant.v1.WeightService/GetStatus", {kL, kO}},
           {"/operant.v1.WeightService/Push", {kL}},
           {"/operant.v1.WeightSourceService/Fetch", {kW}},
@@ -82,11 +87,12 @@ TEST(MethodRolesTest, TheTableHoldsWhatIsDeclared) {
 class Everything {
  public:
   std::vector<grpc::Service*> services() {
-    return {&coordinator_, &rollout_, &weights_, &source_, &reward_};
+    return {&coordinator_, &ranks_, &rollout_, &weights_, &source_, &reward_};
   }
 
  private:
   v1::CoordinatorService::Service coordinator_;
+  v1::RankService::Service ranks_;
   v1::RolloutService::Service rollout_;
   v1::WeightService::Service weights_;
   v1::WeightSourceService::Service source_;

@@ -51,6 +51,17 @@ class ProcessKeeperTest : public testing::Test {
                              }}};
 };
 
+// Rank 0 says where the others find it only once it runs.
+TEST_F(ProcessKeeperTest, WhatJoinsAUnitEndsAndStartsWithIt) {
+  ASSERT_TRUE(keeper_.Join("rollout-0", {Named("rollout-0b")}).ok());
+  EXPECT_THAT(started_, ElementsAre("rollout-0b"));
+  keeper_.Ended(Killed("rollout-0b"), At(0));
+  EXPECT_THAT(killed_, ElementsAre("rollout-0"));
+  keeper_.Ended(Killed("rollout-0"), At(0));
+  keeper_.StartDue(At(1));
+  EXPECT_THAT(started_, ElementsAre("rollout-0b", "rollout-0", "rollout-0b"));
+}
+
 TEST_F(ProcessKeeperTest, StartsAWorkerAgainAfterItsPause) {
   const auto verdict = keeper_.Ended(Killed("rollout-0"), At(0));
   EXPECT_TRUE(verdict.first);

@@ -26,6 +26,13 @@ TEST(ThreadPlanTest, OverlappingTheyShare) {
   EXPECT_EQ(config.rollout().threads(), 2u);
 }
 
+TEST(ThreadPlanTest, RanksShareTheLearnersPart) {
+  v1::RunConfig config = Config(/*staleness=*/0, /*workers=*/1);
+  config.mutable_learner()->set_ranks(4);
+  DivideThreads(8, config);
+  EXPECT_EQ(config.learner().threads(), 2u);
+}
+
 TEST(ThreadPlanTest, OneCoreIsEnoughForEveryone) {
   v1::RunConfig config = Config(/*staleness=*/1, /*workers=*/3);
   DivideThreads(1, config);
