@@ -66,9 +66,9 @@ def invariants(run):
     return compared, faults
 
 
-# What cannot hold in this run: it has no evaluation, names no components,
-# restarts no worker and loses no push.
-ABSENT = {"eval", "worker_restart", "push_failed", "components"}
+# What cannot hold in this run: it has no evaluation, names no components, has
+# one rank, restarts no worker and loses no push.
+ABSENT = {"eval", "worker_restart", "push_failed", "components", "ranks"}
 
 
 def missing_families(run):
