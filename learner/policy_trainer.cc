@@ -8,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/nn/causal_lm.h"
 #include "common/nn/torch_status.h"
+#include "learner/model_options.h"
 #include "learner/sample_selection.h"
 #include "learner/shared_optimizer.h"
 #include "learner/value_head.h"
@@ -37,7 +38,7 @@ class PolicyTrainerImpl final : public PolicyTrainer {
                     const ModelConfig& model, Collective* collective)
       : config_(config),
         collective_(collective),
-        policy_(CausalLm::Create(model, device)),
+        policy_(CausalLm::Create(model, ModelOptions(config, device))),
         value_head_(model.hidden_size, device) {}
 
   absl::Status Init(const HfModel& start, const HfModel& reference,

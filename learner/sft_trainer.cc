@@ -9,6 +9,7 @@
 #include "common/base/status_macros.h"
 #include "common/nn/torch_status.h"
 #include "learner/microbatch.h"
+#include "learner/model_options.h"
 
 namespace operant::learner {
 namespace {
@@ -72,7 +73,8 @@ absl::StatusOr<std::unique_ptr<SftTrainer>> SftTrainer::Create(
   std::unique_ptr<SftTrainer> trainer(new SftTrainer(config, device));
   RETURN_IF_ERROR(CatchTorch("create the model", [&] {
     if (sft.threads() > 0) at::set_num_threads(static_cast<int>(sft.threads()));
-    trainer->model_ = CausalLm::Create(start.model, device);
+    trainer->model_ =
+        CausalLm::Create(start.model, ModelOptions(config, device));
     if (start.weights != nullptr) {
       trainer->model_->Load(*start.weights);
     } else {

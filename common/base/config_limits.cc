@@ -159,7 +159,7 @@ constexpr Choice kChoices[] = {
     {"learner.dtype", "fp32"},
     {"learner.collective", "auto nccl gloo none"},
     {"learner.shard", "none optimizer"},
-    {"learner.recompute", "none"},
+    {"learner.recompute", "none layer"},
     {"ppo.schedule", "constant linear cosine"},
     {"ppo.critic", "gradient least_squares"},
     {"ppo.truncated", "terminal bootstrap mask"},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "common/nn/recompute.h"
 #include "common/nn/training_ops.h"
 
 namespace operant {
@@ -34,7 +35,35 @@ Linear Joined(std::initializer_list<Linear> layers) {
   return {at::cat(weights), biases.empty() ? at::Tensor() : at::cat(biases)};
 }
 
+// Hands out parameters in canonical order while layers are wired.
+class Cursor {
+ public:
+  explicit Cursor(const std::vector<at::Tensor>& parameters)
+      : next_(parameters.begin()) {}
+
+  at::Tensor Take() { return *next_++; }
+  Linear TakeLinear(bool bias) {
+    at::Tensor weight = Take();
+    return {weight, bias ? Take() : at::Tensor()};
+  }
+  std::vector<at::Tensor>::const_iterator position() const { return next_; }
+
+ private:
+  std::vector<at::Tensor>::const_iterator next_;
+};
+
 struct Layer {
+  Layer(const ModelConfig& config, Cursor& cursor)
+      : input_norm(cursor.Take()),
+        q(cursor.TakeLinear(config.attention_bias)),
+        k(cursor.TakeLinear(config.attention_bias)),
+        v(cursor.TakeLinear(config.attention_bias)),
+        o(cursor.TakeLinear(config.attention_output_bias)),
+        post_attention_norm(cursor.Take()),
+        gate(cursor.TakeLinear(config.mlp_bias)),
+        up(cursor.TakeLinear(config.mlp_bias)),
+        down(cursor.TakeLinear(config.mlp_bias)) {}
+
   at::Tensor input_norm;
   Linear q, k, v, o;
   at::Tensor post_attention_norm;
@@ -73,7 +102,7 @@ bool IsResidualOutput(const std::string& name) {
 
 class CausalLmModule final : public CausalLm {
  public:
-  CausalLmModule(const ModelConfig& config, Device device);
+  CausalLmModule(const ModelConfig& config, const Options& options);
 
   void InitRandom(uint64_t seed) override;
   void Load(const WeightImage& weights) override;
@@ -95,61 +124,55 @@ class CausalLmModule final : public CausalLm {
   const ModelConfig& config() const override { return config_; }
 
  private:
-  // Hands out the parameters in canonical order while the layers are wired.
-  class Cursor;
-
   const at::Tensor& Head() const {
     return config_.tie_word_embeddings ? embedding_ : head_;
   }
-  at::Tensor Attend(const Layer& layer, const at::Tensor& x,
+  // The residual stream before a layer's last addition, and what is added.
+  struct LayerResult {
+    at::Tensor x;
+    at::Tensor delta;
+  };
+
+  at::Tensor Attend(const Layer& layer, const at::Tensor& h,
                     const PackedSequences& sequences) const;
+  // Of a layer's input x [N, D] and its norm h.
+  LayerResult RunLayer(const Layer& layer, const at::Tensor& x,
+                       const at::Tensor& h,
+                       const PackedSequences& sequences) const;
+  at::Tensor RunLayers(at::Tensor x, const PackedSequences& sequences) const;
+  at::Tensor RunLayersRecomputed(at::Tensor x,
+                                 const PackedSequences& sequences) const;
   void EnsureRotary(int64_t positions);
 
   ModelConfig config_;
   at::Device device_;
+  Recompute recompute_;
   std::vector<std::pair<std::string, at::Tensor>> parameters_;
   at::Tensor embedding_;  // [V, D]
   std::vector<Layer> layers_;
+  std::vector<std::vector<at::Tensor>> layer_parameters_;
   at::Tensor final_norm_;  // [D]
   at::Tensor head_;        // [V, D]; undefined if tied
   RotaryTable rotary_;
 };
 
-class CausalLmModule::Cursor {
- public:
-  explicit Cursor(const CausalLmModule& module)
-      : next_(module.parameters_.begin()) {}
-
-  at::Tensor Take() { return (next_++)->second; }
-  Linear TakeLinear(bool bias) {
-    at::Tensor weight = Take();
-    return {weight, bias ? Take() : at::Tensor()};
-  }
-
- private:
-  std::vector<std::pair<std::string, at::Tensor>>::const_iterator next_;
-};
-
-CausalLmModule::CausalLmModule(const ModelConfig& config, Device device)
-    : config_(config), device_(device == Device::kCuda ? at::kCUDA : at::kCPU) {
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+CausalLmModule::CausalLmModule(const ModelConfig& config,
+                               const Options& options)
+    : config_(config),
+      device_(options.device == Device::kCuda ? at::kCUDA : at::kCPU),
+      recompute_(options.recompute) {
+  const auto fp32 = at::TensorOptions().dtype(at::kFloat).device(device_);
+  std::vector<at::Tensor> parameters;
   for (const TensorShape& tensor : ExpectedTensors(config)) {
-    parameters_.emplace_back(
-        tensor.name, at::zeros(tensor.shape, options).set_requires_grad(true));
+    parameters.push_back(at::zeros(tensor.shape, fp32).set_requires_grad(true));
+    parameters_.emplace_back(tensor.name, parameters.back());
   }
-  Cursor cursor(*this);
+  Cursor cursor(parameters);
   embedding_ = cursor.Take();
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    Layer& layer = layers_.emplace_back();
-    layer.input_norm = cursor.Take();
-    layer.q = cursor.TakeLinear(config.attention_bias);
-    layer.k = cursor.TakeLinear(config.attention_bias);
-    layer.v = cursor.TakeLinear(config.attention_bias);
-    layer.o = cursor.TakeLinear(config.attention_output_bias);
-    layer.post_attention_norm = cursor.Take();
-    layer.gate = cursor.TakeLinear(config.mlp_bias);
-    layer.up = cursor.TakeLinear(config.mlp_bias);
-    layer.down = cursor.TakeLinear(config.mlp_bias);
+    const auto first = cursor.position();
+    layers_.emplace_back(config, cursor);
+    layer_parameters_.emplace_back(first, cursor.position());
   }
   final_norm_ = cursor.Take();
   if (!config.tie_word_embeddings) head_ = cursor.Take();
@@ -213,13 +236,57 @@ void CausalLmModule::EnsureRotary(int64_t positions) {
   rotary_ = {table.cos.to(device_), table.sin.to(device_)};
 }
 
-at::Tensor CausalLmModule::Attend(const Layer& layer, const at::Tensor& x,
+at::Tensor CausalLmModule::Attend(const Layer& layer, const at::Tensor& h,
                                   const PackedSequences& sequences) const {
-  const at::Tensor qkv = Joined({layer.q, layer.k, layer.v})(x);
+  const at::Tensor qkv = Joined({layer.q, layer.k, layer.v})(h);
   return layer.o(
       PackedAttention(qkv, rotary_, sequences,
                       {config_.num_attention_heads, config_.num_key_value_heads,
                        config_.head_dim}));
+}
+
+CausalLmModule::LayerResult CausalLmModule::RunLayer(
+    const Layer& layer, const at::Tensor& x, const at::Tensor& h,
+    const PackedSequences& sequences) const {
+  const auto [middle, middle_norm] =
+      AddRmsNorm(x, Attend(layer, h, sequences), layer.post_attention_norm,
+                 config_.rms_norm_eps);
+  return {middle,
+          layer.down(SwiGlu(Joined({layer.gate, layer.up})(middle_norm)))};
+}
+
+// A layer's last addition and the next norm are one loop.
+at::Tensor CausalLmModule::RunLayers(at::Tensor x,
+                                     const PackedSequences& sequences) const {
+  const double epsilon = config_.rms_norm_eps;
+  at::Tensor h = RmsNorm(x, layers_[0].input_norm, epsilon);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const LayerResult result = RunLayer(layers_[i], x, h, sequences);
+    const at::Tensor& next_norm =
+        i + 1 < layers_.size() ? layers_[i + 1].input_norm : final_norm_;
+    std::tie(x, h) = AddRmsNorm(result.x, result.delta, next_norm, epsilon);
+  }
+  return h;
+}
+
+// The same, cut into segments of one layer each: from x to x.
+at::Tensor CausalLmModule::RunLayersRecomputed(
+    at::Tensor x, const PackedSequences& sequences) const {
+  const auto shared = std::make_shared<const PackedSequences>(sequences);
+  const Segment segment = [this, shared](
+                              const at::Tensor& input,
+                              const std::vector<at::Tensor>& parameters) {
+    Cursor cursor(parameters);
+    const Layer layer(config_, cursor);
+    const LayerResult result = RunLayer(
+        layer, input, RmsNorm(input, layer.input_norm, config_.rms_norm_eps),
+        *shared);
+    return result.x + result.delta;
+  };
+  for (const std::vector<at::Tensor>& parameters : layer_parameters_) {
+    x = Recomputed(segment, x, parameters);
+  }
+  return RmsNorm(x, final_norm_, config_.rms_norm_eps);
 }
 
 at::Tensor CausalLmModule::Hidden(const TokenBatch& batch) {
@@ -232,29 +299,16 @@ at::Tensor CausalLmModule::Hidden(const TokenBatch& batch) {
   const at::Tensor index = RealPositions(sequences, batch.tokens.size(1));
   const at::Tensor tokens = batch.tokens.reshape({-1}).index_select(
       0, index.to(batch.tokens.device()));
-  const double epsilon = config_.rms_norm_eps;
-
-  at::Tensor x = at::embedding(embedding_, tokens.to(device_));  // [N, D]
-  at::Tensor h = RmsNorm(x, layers_[0].input_norm, epsilon);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    const at::Tensor attended = Attend(layer, h, sequences);
-    std::tie(x, h) =
-        AddRmsNorm(x, attended, layer.post_attention_norm, epsilon);
-    const at::Tensor mixed =
-        layer.down(SwiGlu(Joined({layer.gate, layer.up})(h)));
-    const at::Tensor& next_norm =
-        i + 1 < layers_.size() ? layers_[i + 1].input_norm : final_norm_;
-    std::tie(x, h) = AddRmsNorm(x, mixed, next_norm, epsilon);
-  }
-  return h;
+  const at::Tensor x = at::embedding(embedding_, tokens.to(device_));  // [N, D]
+  return recompute_ == Recompute::kLayer ? RunLayersRecomputed(x, sequences)
+                                         : RunLayers(x, sequences);
 }
 
 }  // namespace
 
 std::unique_ptr<CausalLm> CausalLm::Create(const ModelConfig& config,
-                                           Device device) {
-  return std::make_unique<CausalLmModule>(config, device);
+                                           const Options& options) {
+  return std::make_unique<CausalLmModule>(config, options);
 }
 
 }  // namespace operant

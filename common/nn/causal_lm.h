@@ -22,11 +22,21 @@ struct TokenBatch {
   at::Tensor lengths;  // [B] int64 on the CPU, 1..L
 };
 
-// Not thread-safe. Throws c10::Error on misuse (call inside CatchTorch).
+// What a backward pass finds kept: every activation, or each decoder layer's
+// input alone, from which the layer is computed again. The results are the
+// same; the second is a third more work.
+enum class Recompute { kNone, kLayer };
+
+// Not thread-safe. Throws c10::Error on misuse (call inside CatchTorch). Has to
+// outlive the graphs of its results.
 class CausalLm {
  public:
+  struct Options {
+    Device device = Device::kCpu;
+    Recompute recompute = Recompute::kNone;
+  };
   static std::unique_ptr<CausalLm> Create(const ModelConfig& config,
-                                          Device device);
+                                          const Options& options);
   virtual ~CausalLm() = default;
 
   // Normal(0, 0.02), residual outputs scaled by 1/sqrt(2 layers); norms 1,

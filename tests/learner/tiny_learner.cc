@@ -79,7 +79,7 @@ TinyLearner::TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo,
                          uint64_t seed, Collective* collective,
                          SharedOptimizer::State state)
     : ppo_(ppo),
-      policy_(CausalLm::Create(TinyModel(vocab_size), Device::kCpu)),
+      policy_(CausalLm::Create(TinyModel(vocab_size), {})),
       value_head_(kWidth, Device::kCpu),
       alone_(CreateNoCollective()),
       collective_(collective != nullptr ? collective : alone_.get()) {

@@ -181,6 +181,7 @@ TEST(ConfigValidateTest, EveryVerbRefuses) {
       {"data.overlong=cut", "error or drop or left or right"},
       {"rollout.device=gpu", "auto or cpu or cuda"},
       {"learner.dtype=bf16", "learner.dtype: value bf16, expected fp32"},
+      {"learner.recompute=all", "value all, expected none or layer"},
       {"learner.staleness=65", "a number in [0, 64]"},
       {"learner.listen=everywhere", "learner.listen"},
       {"ppo.gamma=1.5", "ppo.gamma: value 1.5, expected a number in (0, 1]"},

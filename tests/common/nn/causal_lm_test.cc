@@ -8,45 +8,10 @@
 
 #include "common/nn/torch_status.h"
 #include "gtest/gtest.h"
+#include "tests/common/nn/small_causal_lm.h"
 
 namespace operant {
 namespace {
-
-ModelConfig SmallModel() {
-  ModelConfig config;
-  config.vocab_size = 53;
-  config.hidden_size = 24;
-  config.intermediate_size = 40;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.head_dim = 10;
-  config.max_position_embeddings = 32;
-  return config;
-}
-
-std::unique_ptr<CausalLm> RandomModel(const ModelConfig& config,
-                                      uint64_t seed = 1) {
-  auto model = CausalLm::Create(config, Device::kCpu);
-  model->InitRandom(seed);
-  return model;
-}
-
-TokenBatch Batch(const std::vector<std::vector<int64_t>>& rows) {
-  size_t longest = 0;
-  for (const auto& row : rows) longest = std::max(longest, row.size());
-  const auto count = static_cast<int64_t>(rows.size());
-  TokenBatch batch = {
-      at::zeros({count, static_cast<int64_t>(longest)}, at::kLong),
-      at::zeros({count}, at::kLong)};
-  for (int64_t b = 0; b < count; ++b) {
-    batch.lengths[b] = static_cast<int64_t>(rows[b].size());
-    for (size_t i = 0; i < rows[b].size(); ++i) {
-      batch.tokens[b][static_cast<int64_t>(i)] = rows[b][i];
-    }
-  }
-  return batch;
-}
 
 TEST(CausalLmTest, ExportAndLoadKeepEveryBit) {
   for (const bool tied : {false, true}) {
@@ -124,12 +89,7 @@ TEST(CausalLmTest, GradientEqualsFiniteDifferences) {
   const TokenBatch batch = Batch({{1, 2, 3, 4}, {5, 6}});
   const at::Tensor targets = at::tensor(std::vector<int64_t>{2, 3, 4, 5, 6, 7});
   auto parameters = model->Parameters();
-  {
-    const at::NoGradGuard no_grad;  // larger weights, so that curvature shows
-    for (auto& [name, parameter] : parameters) {
-      if (parameter.dim() == 2) parameter.mul_(10);
-    }
-  }
+  ScaleMatrices(*model, 10);  // so that curvature shows
   const auto loss = [&] {
     return -model->LogProbs(model->Hidden(batch), targets, 1, false)
                 .first.mean();

@@ -46,7 +46,7 @@ TokenBatch ReadBatch(std::istream& in) {
 absl::Status WriteLogits(const HfModel& model, const TokenBatch& batch) {
   return CatchTorch("logits", [&] {
     const at::NoGradGuard no_grad;
-    const auto module = CausalLm::Create(model.config, Device::kCpu);
+    const auto module = CausalLm::Create(model.config, {});
     module->Load(*model.weights);
     const at::Tensor logits =
         module->Logits(module->Hidden(batch)).contiguous();

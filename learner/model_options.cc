@@ -1,0 +1,12 @@
+#include "learner/model_options.h"
+
+namespace operant::learner {
+
+CausalLm::Options ModelOptions(const v1::RunConfig& config, Device device) {
+  return {.device = device,
+          .recompute = config.learner().recompute() == "layer"
+                           ? Recompute::kLayer
+                           : Recompute::kNone};
+}
+
+}  // namespace operant::learner
