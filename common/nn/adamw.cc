@@ -134,18 +134,17 @@ void AdamW::ZeroGradients() {
 
 double AdamW::SquaredGradientNorm() const {
   const at::NoGradGuard no_grad;
-  const auto norm = [](const at::Tensor& gradients) {
-    return at::linalg_vector_norm(gradients, 2, std::nullopt, false,
-                                  at::kDouble)
-        .item<double>();
-  };
-  if (share_.ranks == 1) return std::pow(norm(gradients_), 2);
-  double sum = 0;
+  at::Tensor sum = at::zeros({}, gradients_.options().dtype(at::kDouble));
   for (const Piece& piece : pieces_) {
-    sum += std::pow(
-        norm(gradients_.narrow(0, piece.range.begin, piece.range.size())), 2);
+    const at::Tensor mine =
+        gradients_.narrow(0, piece.range.begin, piece.range.size());
+    // A part at a time: LibTorch makes a copy in double of what it sums.
+    for (const at::Tensor& part : mine.split(kBlockElements)) {
+      sum += at::linalg_vector_norm(part, 2, std::nullopt, false, at::kDouble)
+                 .square();
+    }
   }
-  return sum;
+  return sum.item<double>();
 }
 
 int64_t AdamW::state_bytes() const {

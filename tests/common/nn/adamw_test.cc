@@ -124,8 +124,7 @@ TEST(AdamWTest, StepsStartFromZeroGradients) {
   AdamW optimiser({{{{"p", p}}, 0.1}}, {});
   p.sum().backward();
   p.sum().backward();
-  EXPECT_NEAR(optimiser.SquaredGradientNorm(), 8, 1e-6)
-      << "passes accumulate";
+  EXPECT_NEAR(optimiser.SquaredGradientNorm(), 8, 1e-6) << "passes accumulate";
   optimiser.Step(1);
   EXPECT_EQ(optimiser.SquaredGradientNorm(), 0);
   EXPECT_TRUE(p.grad().defined());
@@ -169,6 +168,16 @@ TEST(AdamWTest, RefusesAnotherModelsState) {
   AdamW other({{renamed, 0.02}}, {});
   EXPECT_EQ(other.Load(path).code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(other.Load(TempPath("absent")).code(), absl::StatusCode::kNotFound);
+}
+
+// More elements than are summed at once.
+TEST(AdamWTest, GradientNormCountsEveryElement) {
+  constexpr int64_t kElements = 5 << 19;
+  AdamW optimizer(
+      {{.parameters = {{"w", at::zeros({kElements}).set_requires_grad(true)}}}},
+      {});
+  optimizer.flat_gradients().fill_(2);
+  EXPECT_EQ(optimizer.SquaredGradientNorm(), 4 * kElements);
 }
 
 }  // namespace
