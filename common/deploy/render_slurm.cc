@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,22 +13,44 @@ namespace {
 
 using nlohmann::json;
 
+uint64_t Share(uint64_t whole, uint64_t parts) {
+  return (whole + parts - 1) / parts;
+}
+
+uint64_t MemoryPerCpu(const v1::DeployRole& own) {
+  return Share(Mebibytes(own.memory()), own.cpus());
+}
+
 json Component(ProcessRole role, const v1::RunConfig& config) {
   const v1::DeployRole& own = ResourcesOf(role, config.deploy());
-  const uint64_t cpus = own.cpus();
   return {{"later", role != ProcessRole::kLearner},
           {"tasks", ProcessesOf(role, config)},
-          {"cpus", cpus},
-          {"mem_per_cpu", (Mebibytes(own.memory()) + cpus - 1) / cpus},
+          {"cpus", own.cpus()},
+          {"mem_per_cpu", MemoryPerCpu(own)},
           {"gpus", own.gpus() > 0 ? absl::StrCat(own.gpus()) : ""}};
+}
+
+// The learner's component with room for the reward server: Slurm gives each
+// component nodes of its own, which one server is not worth.
+json SharedComponent(const v1::RunConfig& config) {
+  const v1::DeploySection& deploy = config.deploy();
+  json component = Component(ProcessRole::kLearner, config);
+  component["cpus"] = deploy.learner().cpus() +
+                      Share(deploy.reward().cpus(), config.learner().ranks());
+  component["mem_per_cpu"] =
+      std::max(MemoryPerCpu(deploy.learner()), MemoryPerCpu(deploy.reward()));
+  return component;
 }
 
 json SlurmData(const v1::RunConfig& config) {
   const v1::DeploySlurm& slurm = config.deploy().slurm();
-  json components = {Component(ProcessRole::kLearner, config),
-                     Component(ProcessRole::kRollout, config)};
   const bool rewards = ProcessesOf(ProcessRole::kReward, config) > 0;
-  if (rewards) components.push_back(Component(ProcessRole::kReward, config));
+  const bool shared = rewards && config.deploy().reward().gpus() == 0;
+  json components = {shared ? SharedComponent(config)
+                            : Component(ProcessRole::kLearner, config),
+                     Component(ProcessRole::kRollout, config)};
+  if (rewards && !shared)
+    components.push_back(Component(ProcessRole::kReward, config));
   const std::string log =
       JoinPath(config.run().root(), config.run().name() + "-slurm-");
   return {{"run", config.run().name()},
@@ -41,6 +64,11 @@ json SlurmData(const v1::RunConfig& config) {
           {"program", config.deploy().program()},
           {"components", components},
           {"has_rewards", rewards},
+          {"reward_shares", shared},
+          {"reward_group", shared ? 0 : 2},
+          {"learner_cpus", config.deploy().learner().cpus()},
+          {"rollout_cpus", config.deploy().rollout().cpus()},
+          {"reward_cpus", config.deploy().reward().cpus()},
           {"drain_seconds", kDrainSeconds},
           {"ranks", config.learner().ranks()},
           {"one_rank", config.learner().ranks() == 1},

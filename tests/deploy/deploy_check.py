@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import namespaces
+import slurm_cluster
 from manifest_test import render, run_check
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -118,12 +119,12 @@ def systemd(operant, folder):
     return faults
 
 
-def in_namespaces(script):
+def in_namespaces(script, tools):
     """A check that needs machines: network namespaces of this one."""
     def check(operant, folder):
         if os.geteuid():
             raise Skip("makes network namespaces: needs root")
-        for name, package in namespaces.TOOLS.items():
+        for name, package in {**namespaces.TOOLS, **tools}.items():
             tool(name, package)
         done = run(*namespaces.enclosed([
             sys.executable, HERE / script, operant, TOOLS / "kubectl"]),
@@ -146,7 +147,8 @@ ROWS = [
     ("slurm", slurm),
     ("compose", compose),
     ("systemd", systemd),
-    ("netns-exec", in_namespaces("netns_exec.py")),
+    ("netns-exec", in_namespaces("netns_exec.py", {})),
+    ("slurm-2-nodes", in_namespaces("slurm_nodes.py", slurm_cluster.TOOLS)),
 ]
 
 

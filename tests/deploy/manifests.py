@@ -376,6 +376,14 @@ def slurm(operant, folder):
     if f'= {RESUMABLE_CODE} ]' not in text or "scontrol requeue" not in text:
         faults.append(f"exit code {RESUMABLE_CODE} is not requeued")
     joined = text.replace("\\\n", " ")
+    # What srun is told nothing of, it does not take from the job.
+    for call in re.findall(r"^srun [^\n]*", joined, re.M):
+        if "--cpus-per-task=" not in call:
+            faults.append(f"a step without its CPUs: {call[:60]}")
+    # srun itself ends its step on SIGTERM; the script signals it by name.
+    if not re.search(r"^srun [^\n]*--job-name=learner .*learner ", joined,
+                     re.M) or '$2 == "learner"' not in text:
+        faults.append("the learner's step cannot be told to save")
     for verb in ROLES:
         calls = re.findall(rf'"\$OPERANT" {verb} ([^\n]*)', joined)
         if len(calls) != 1:
