@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 
+import image_check
 import namespaces
 import slurm_cluster
 from manifest_test import render, run_check
@@ -119,6 +120,16 @@ def systemd(operant, folder):
     return faults
 
 
+def image_cpu(operant, folder):
+    if os.geteuid():
+        raise Skip("makes a base system and mounts images: needs root")
+    for name, package in image_check.TOOLS.items():
+        tool(name, package)
+    own = folder / "image-cpu"
+    own.mkdir()
+    return image_check.image(operant, own)
+
+
 def in_namespaces(script, tools):
     """A check that needs machines: network namespaces of this one."""
     def check(operant, folder):
@@ -147,6 +158,7 @@ ROWS = [
     ("slurm", slurm),
     ("compose", compose),
     ("systemd", systemd),
+    ("image-cpu", image_cpu),
     ("netns-exec", in_namespaces("netns_exec.py", {})),
     ("slurm-2-nodes", in_namespaces("slurm_nodes.py", slurm_cluster.TOOLS)),
 ]
@@ -166,6 +178,8 @@ def outcome(check, operant, folder):
         faults = check(operant, folder)
     except Skip as reason:
         return "skipped", str(reason)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        return "failed", str(error)
     return ("failed", "; ".join(faults)) if faults else ("passed", "")
 
 
