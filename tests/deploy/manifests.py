@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 
+import crd_fields
 import yaml
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -76,6 +77,11 @@ def shape(folder):
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
             faults.append(f"{d.get('kind')}: name {name!r} is no DNS label")
     return faults
+
+
+def crds(folder):
+    """Fields of what is not Kubernetes' own."""
+    return crd_fields.crd_fields(documents(folder))
 
 
 def cross_refs(folder):
