@@ -36,6 +36,7 @@ void AddDataVerb(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("data", "Make data sets");
   verb->require_subcommand(1);
   AddTaskDataVerbs(*verb, action);
+  AddPairsVerb(*verb, action);
   auto flags = std::make_shared<Flags>();
   CLI::App* wordnet = verb->add_subcommand(
       "wordnet", "The demo's task: define a word, from WordNet 3.0");

@@ -1,4 +1,4 @@
-// `operant data addition` and `operant data programs`.
+// `operant data addition`, `programs` and `pairs`.
 #ifndef OPERANT_CLI_DATA_TASKS_H_
 #define OPERANT_CLI_DATA_TASKS_H_
 
@@ -6,8 +6,9 @@
 
 namespace operant::cli {
 
-// Adds both below the verb `data`.
+// Each adds below the verb `data`: the two tasks, and pairs.
 void AddTaskDataVerbs(CLI::App& data, Action& action);
+void AddPairsVerb(CLI::App& data, Action& action);
 
 }  // namespace operant::cli
 

@@ -2,12 +2,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cli/config_flags.h"
 #include "cli/engine_sampler.h"
 #include "cli/local_scorer.h"
 #include "cli/verbs.h"
 #include "common/base/credentials.h"
+#include "common/base/file_io.h"
 #include "common/base/metrics.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
@@ -32,6 +34,7 @@ constexpr const char* kFooter =
 struct Flags {
   ConfigFlags config;
   std::string model;
+  std::string responses;  // where they go; empty: nowhere
 };
 
 absl::StatusOr<InferenceModel::Options> EngineOptions(
@@ -93,10 +96,9 @@ absl::StatusOr<ChannelCredentials> ToRewardServers(
   return credentials->ForPeer(v1::ROLE_REWARD);
 }
 
-absl::StatusOr<std::string> Summary(const v1::RunConfig& config,
-                                    const HfModel& model,
-                                    RewardGateway& rewards,
-                                    const learner::LearnerInputs& inputs) {
+absl::StatusOr<std::vector<learner::EvaluatedResponse>> Sample(
+    const v1::RunConfig& config, const HfModel& model, RewardGateway& rewards,
+    const learner::LearnerInputs& inputs) {
   ASSIGN_OR_RETURN(const auto options, EngineOptions(config));
   ASSIGN_OR_RETURN(const auto sampler, EngineSampler::Create(model, options));
   ASSIGN_OR_RETURN(const auto reference,
@@ -109,17 +111,25 @@ absl::StatusOr<std::string> Summary(const v1::RunConfig& config,
                                 .rewards = &rewards,
                                 .tokenizer = inputs.tokenizer.get(),
                                 .reference = reference.get()});
-  ASSIGN_OR_RETURN(
-      const auto responses,
-      evaluator.Run(
-          {.run_id = config.run().name(),
-           .seed = config.eval().seed(),
-           .samples = static_cast<int>(config.eval().final_samples()),
-           .sampling = inputs.eval_sampling,
-           .vocab_size = static_cast<int32_t>(model.config.vocab_size),
-           .policy_version = 0}));
-  return learner::ToJson(
-      learner::Summarize(responses, inputs.training_responses));
+  return evaluator.Run(
+      {.run_id = config.run().name(),
+       .seed = config.eval().seed(),
+       .samples = static_cast<int>(config.eval().final_samples()),
+       .sampling = inputs.eval_sampling,
+       .vocab_size = static_cast<int32_t>(model.config.vocab_size),
+       .policy_version = 0});
+}
+
+// One JSON line each, as `operant data pairs` reads them. What nobody scored
+// has no score.
+absl::Status WriteResponses(
+    const std::string& path,
+    const std::vector<learner::EvaluatedResponse>& responses) {
+  std::string text;
+  for (const learner::EvaluatedResponse& response : responses) {
+    if (response.scored) text += learner::ToJsonLine(response);
+  }
+  return WriteFileAtomically(path, text);
 }
 
 absl::StatusOr<ExitCode> Evaluate(const Flags& flags) {
@@ -143,9 +153,13 @@ absl::StatusOr<ExitCode> Evaluate(const Flags& flags) {
       const auto rewards,
       OpenGateway(config.reward(), scorer ? scorer->address() : "",
                   inputs.tokenizer->digest(), to_servers, metrics.get()));
-  ASSIGN_OR_RETURN(const std::string summary,
-                   Summary(config, model, *rewards, inputs));
-  std::printf("%s\n", summary.c_str());
+  ASSIGN_OR_RETURN(const auto responses,
+                   Sample(config, model, *rewards, inputs));
+  if (!flags.responses.empty())
+    RETURN_IF_ERROR(WriteResponses(flags.responses, responses));
+  std::printf("%s\n", learner::ToJson(learner::Summarize(
+                                          responses, inputs.training_responses))
+                          .c_str());
   return ExitCode::kDone;
 }
 
@@ -159,6 +173,10 @@ void AddEvalVerb(CLI::App& app, Action& action) {
   verb->add_option("--model", flags->model,
                    "The folder to measure; default: model.path")
       ->type_name("DIR");
+  verb->add_option("--responses", flags->responses,
+                   "Also write every scored response to FILE, a JSON line "
+                   "each")
+      ->type_name("FILE");
   verb->footer(kFooter);
   verb->callback(
       [flags, &action] { action = [flags] { return Evaluate(*flags); }; });

@@ -25,6 +25,7 @@ void AddVerbs(CLI::App& app, Action& action) {
   AddDemoVerb(app, action);
   AddTrainVerb(app, action);
   AddSftVerb(app, action);
+  AddRmVerb(app, action);
   AddLearnerVerb(app, action);
   AddRolloutVerb(app, action);
   AddRewardVerb(app, action);

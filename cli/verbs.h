@@ -21,6 +21,7 @@ void AddRolloutVerb(CLI::App& app, Action& action);
 void AddRunsVerb(CLI::App& app, Action& action);
 void AddRewardVerb(CLI::App& app, Action& action);
 void AddSftVerb(CLI::App& app, Action& action);
+void AddRmVerb(CLI::App& app, Action& action);
 void AddDemoVerb(CLI::App& app, Action& action);
 void AddDataVerb(CLI::App& app, Action& action);
 void AddEvalVerb(CLI::App& app, Action& action);

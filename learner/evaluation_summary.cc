@@ -101,6 +101,17 @@ std::string ToJson(const EvaluationSummary& s) {
       .dump();
 }
 
+std::string ToJsonLine(const EvaluatedResponse& r) {
+  const nlohmann::json row = {
+      {"prompt", r.prompt},
+      {"response", r.response},
+      {"finish", r.finish == v1::FINISH_REASON_LENGTH ? "length" : "stop"},
+      {"score", r.score},
+      {"faults", r.faults},
+      {"kl", r.kl}};
+  return row.dump() + "\n";
+}
+
 std::string CompareAsText(std::span<const EvaluatedResponse> raw,
                           const EvaluationSummary& raw_summary,
                           std::span<const EvaluatedResponse> trained,

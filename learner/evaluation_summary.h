@@ -37,6 +37,9 @@ EvaluationSummary Summarize(
 // A JSON object with the names above.
 std::string ToJson(const EvaluationSummary& summary);
 
+// {prompt, response, finish, score, faults, kl} with its newline.
+std::string ToJsonLine(const EvaluatedResponse& response);
+
 // Raw and trained side by side, for a terminal: rates with intervals, kinds,
 // variety, and `examples` responses of each.
 std::string CompareAsText(std::span<const EvaluatedResponse> raw,

@@ -14,6 +14,7 @@
 #include "reward/lexicon.h"
 #include "reward/math_scorer.h"
 #include "reward/pairwise_scorer.h"
+#include "reward/preference_scorer.h"
 #include "reward/ratings_scorer.h"
 #include "reward/regex_scorer.h"
 #include "reward/wellformed_scorer.h"
@@ -87,13 +88,16 @@ absl::StatusOr<std::unique_ptr<Scorer>> MakeScorer(
   if (name == "ratings") return RatingsScorer::Create(config.ratings());
   if (name == "judge") return JudgeScorer::Create(config.judge());
   if (name == "pairwise") return PairwiseScorer::Create(config.judge());
+  if (name == "preference-model") {
+    return PreferenceScorer::Create(config.preference_model(),
+                                    static_cast<int>(config.threads()));
+  }
   if (name == "code") return CodeScorer::Create(config.sandbox());
   return absl::InvalidArgumentError(absl::StrCat(
       "unknown built-in scorer: reward.scorer='", name,
       "', expected wellformed, length, regex, exact, math, format, "
-      "json-schema, ratings, judge, pairwise or code; for a scorer of your own "
-      "set "
-      "reward.endpoints"));
+      "json-schema, ratings, judge, pairwise, preference-model or code; for a "
+      "scorer of your own set reward.endpoints"));
 }
 
 }  // namespace operant::reward

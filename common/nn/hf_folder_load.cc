@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
+#include "common/nn/hf_folder.h"
 #include "common/nn/safetensors.h"
 #include "common/nn/weight_image.h"
 #include "nlohmann/json.hpp"
@@ -74,7 +75,10 @@ class Sources {
  public:
   static absl::StatusOr<Sources> Open(const std::string& folder);
 
-  absl::Status Check(const ModelConfig& config) const;
+  // Every tensor of the model and of `others`, and none beside them.
+  absl::Status Check(const ModelConfig& config,
+                     const std::vector<std::string>& others = {}) const;
+  const Source& At(const std::string& name) const { return by_name_.at(name); }
   // Fills the image, converting to fp32.
   absl::Status ReadInto(WeightImage& image) const;
 
@@ -136,8 +140,13 @@ bool IsRedundant(const std::string& name, const ModelConfig& config) {
          (config.tie_word_embeddings && name == "lm_head.weight");
 }
 
-absl::Status Sources::Check(const ModelConfig& config) const {
-  std::set<std::string> expected_names;
+absl::Status Sources::Check(const ModelConfig& config,
+                            const std::vector<std::string>& others) const {
+  std::set<std::string> expected_names(others.begin(), others.end());
+  for (const std::string& other : others) {
+    if (by_name_.contains(other)) continue;
+    return BadFolder(folder_, absl::StrCat("tensor=", other, " is missing"));
+  }
   for (const TensorShape& expected : ExpectedTensors(config)) {
     expected_names.insert(expected.name);
     const auto it = by_name_.find(expected.name);
@@ -191,6 +200,14 @@ absl::StatusOr<std::string> ReadConfigJson(const std::string& folder) {
                    "model folder"));
 }
 
+absl::StatusOr<std::shared_ptr<const WeightImage>> ReadImage(
+    const ModelConfig& config, const Sources& sources) {
+  auto image = std::make_shared<WeightImage>(
+      WeightImage::ForModel(config, WeightType::kF32));
+  RETURN_IF_ERROR(sources.ReadInto(*image));
+  return image;
+}
+
 }  // namespace
 
 absl::StatusOr<HfModel> LoadHfModel(const std::string& folder) {
@@ -199,11 +216,29 @@ absl::StatusOr<HfModel> LoadHfModel(const std::string& folder) {
   ASSIGN_OR_RETURN(model.config, ParseModelConfig(model.config_json));
   ASSIGN_OR_RETURN(const Sources sources, Sources::Open(folder));
   RETURN_IF_ERROR(sources.Check(model.config));
-  auto image = std::make_shared<WeightImage>(
-      WeightImage::ForModel(model.config, WeightType::kF32));
-  RETURN_IF_ERROR(sources.ReadInto(*image));
-  model.weights = std::move(image);
+  ASSIGN_OR_RETURN(model.weights, ReadImage(model.config, sources));
   return model;
+}
+
+absl::StatusOr<HfFolder> ReadHfFolder(const std::string& folder,
+                                      const std::vector<std::string>& others) {
+  HfFolder read;
+  HfModel& model = read.model;
+  ASSIGN_OR_RETURN(model.config_json, ReadConfigJson(folder));
+  ASSIGN_OR_RETURN(model.config, ParseModelConfig(model.config_json));
+  model.config.tie_word_embeddings = true;
+  ASSIGN_OR_RETURN(const Sources sources, Sources::Open(folder));
+  RETURN_IF_ERROR(sources.Check(model.config, others));
+  ASSIGN_OR_RETURN(model.weights, ReadImage(model.config, sources));
+  for (const std::string& other : others) {
+    const WeightTensor& tensor = *sources.At(other).tensor;
+    std::vector<float> values(tensor.bytes / SizeOf(tensor.type));
+    RETURN_IF_ERROR(ReadAsFloats(sources.At(other),
+                                 std::as_writable_bytes(std::span(values))));
+    read.others.push_back(tensor);
+    read.other_values.push_back(std::move(values));
+  }
+  return read;
 }
 
 }  // namespace operant

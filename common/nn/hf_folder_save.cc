@@ -7,6 +7,7 @@
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
 #include "common/nn/float_convert.h"
+#include "common/nn/hf_folder.h"
 #include "common/nn/json_edit.h"
 #include "common/nn/safetensors.h"
 #include "common/nn/weight_image.h"
@@ -86,7 +87,10 @@ absl::Status CheckImage(const ModelConfig& config, const WeightImage& weights) {
       "cannot save a model: the weights are not an fp32 image of its config");
 }
 
-absl::Status CopyFiles(const std::string& from, const std::string& to) {
+}  // namespace
+
+absl::Status CopyTokenizerFiles(const std::string& from,
+                                const std::string& to) {
   for (const char* name : kCopiedFiles) {
     const std::string source = JoinPath(from, name);
     if (!FileExists(source)) continue;
@@ -95,8 +99,6 @@ absl::Status CopyFiles(const std::string& from, const std::string& to) {
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::Status SaveHfModel(const std::string& folder, const ModelConfig& config,
                          const std::string& config_json,
@@ -113,7 +115,7 @@ absl::Status SaveHfModel(const std::string& folder, const ModelConfig& config,
   }
   RETURN_IF_ERROR(WriteFileAtomically(JoinPath(folder, "config.json"), json));
   if (copy_from.empty() || copy_from == folder) return absl::OkStatus();
-  return CopyFiles(copy_from, folder);
+  return CopyTokenizerFiles(copy_from, folder);
 }
 
 }  // namespace operant
