@@ -61,25 +61,26 @@ void CheckRole(ProcessRole role, const v1::DeploySection& deploy,
   }
 }
 
-void CheckGpus(const v1::RunConfig& config, ConfigFaults& faults) {
-  const v1::DeploySection& deploy = config.deploy();
-  uint64_t wanted = 0;
+// "2 learner + 9 rollout + 0 reward".
+std::string GpuSum(const v1::RunConfig& config) {
   std::string sum;
   for (const ProcessRole role : kRoles) {
-    uint32_t processes = ProcessesOf(role, config);
-    if (role == ProcessRole::kRollout)
-      processes = std::max(processes, deploy.elastic_workers());
-    const uint32_t gpus = processes * ResourcesOf(role, deploy).gpus();
-    wanted += gpus;
-    absl::StrAppend(&sum, sum.empty() ? "" : " + ", gpus, " ", NameOf(role));
+    absl::StrAppend(&sum, sum.empty() ? "" : " + ", GpusOf(role, config), " ",
+                    NameOf(role));
   }
+  return sum;
+}
+
+void CheckGpus(const v1::RunConfig& config, ConfigFaults& faults) {
+  const v1::DeploySection& deploy = config.deploy();
+  const uint64_t wanted = GpusOf(config);
   const uint64_t there = uint64_t{deploy.nodes()} * deploy.gpus_per_node();
   if (wanted > there) {
     faults.Add({"learner.ranks", absl::StrCat(config.learner().ranks()),
                 absl::StrCat("no more than ", there,
                              " GPUs in all (deploy.nodes * "
                              "deploy.gpus_per_node), not ",
-                             sum),
+                             GpuSum(config)),
                 "lower learner.ranks or rollout.workers, or give more nodes"});
   }
   if (config.learner().device() == "cuda" && deploy.learner().gpus() == 0) {
@@ -240,13 +241,35 @@ void CheckCodeRewards(const v1::RunConfig& config, Target target,
           faults);
 }
 
-void CheckOverlay(const v1::DeploySection& deploy, ConfigFaults& faults) {
-  for (const char* known : {"", "dev-cpu", "single-node", "multi-node-rdma"}) {
-    if (deploy.overlay() == known) return;
+void CheckOverlay(const v1::RunConfig& config, ConfigFaults& faults) {
+  const v1::DeploySection& deploy = config.deploy();
+  const std::string overlay = OverlayOf(config);
+  const auto refuse = [&](const std::string& expected, const char* next) {
+    faults.Add({"deploy.overlay", overlay, expected, next});
+  };
+  const uint64_t gpus = GpusOf(config);
+  if (overlay == "dev-cpu") {
+    if (gpus > 0)
+      refuse(
+          absl::StrCat("an overlay for GPUs since there are ", GpuSum(config)),
+          "leave the key out, or take the GPUs away");
+  } else if (overlay == "single-node") {
+    if (gpus > deploy.gpus_per_node())
+      refuse(absl::StrCat("no more GPUs than one node has (deploy.gpus_per_node"
+                          "=",
+                          deploy.gpus_per_node(), "), not ", GpuSum(config)),
+             "use multi-node-rdma, or fewer processes");
+  } else if (overlay == "multi-node-rdma") {
+    if (deploy.nodes() < 2)
+      refuse("deploy.nodes of 2 or more since it spans machines",
+             "use single-node, or raise deploy.nodes");
+    if (deploy.learner().gpus() == 0)
+      refuse("deploy.learner.gpus=1 since it gives RDMA to the learner's GPUs",
+             "set deploy.learner.gpus=1, or deploy.nodes=1");
+  } else {
+    refuse("dev-cpu or single-node or multi-node-rdma",
+           "leave the key out for the one that fits");
   }
-  faults.Add({"deploy.overlay", deploy.overlay(),
-              "dev-cpu or single-node or multi-node-rdma",
-              "leave the key out for the one that fits"});
 }
 
 void CheckQueue(const v1::DeploySection& deploy, ConfigFaults& faults) {
@@ -273,7 +296,7 @@ void CheckK8s(const v1::RunConfig& config, ConfigFaults& faults) {
     if (!IsDnsLabel(name))
       faults.Add({key, name, "a-z, 0-9 and '-', at most 63", "rename it"});
   }
-  CheckOverlay(deploy, faults);
+  CheckOverlay(config, faults);
   CheckQueue(deploy, faults);
   if (deploy.elastic_workers() > 0 &&
       deploy.elastic_workers() <= config.rollout().workers()) {

@@ -35,6 +35,13 @@ const v1::DeployRole& ResourcesOf(ProcessRole role,
 // where no endpoints are given.
 uint32_t ProcessesOf(ProcessRole role, const v1::RunConfig& config);
 
+// GPUs of the role's processes, or of all; workers at their greatest number.
+uint64_t GpusOf(ProcessRole role, const v1::RunConfig& config);
+uint64_t GpusOf(const v1::RunConfig& config);
+
+// The Kubernetes overlay that is named, or the one that fits.
+std::string OverlayOf(const v1::RunConfig& config);
+
 // Seconds between SIGTERM and SIGKILL.
 uint32_t GraceSeconds(ProcessRole role, const v1::RunConfig& config);
 

@@ -91,9 +91,7 @@ json Service(ProcessRole role, const std::string& name, uint32_t gpu_id,
           {"gpu_id", absl::StrCat(gpu_id)},
           {"tls_files", TlsFiles(role, config)},
           {"volumes", VolumesOf(role, config)},
-          {"grace", GraceSeconds(role, config)},
-          {"restart",
-           role == ProcessRole::kReward ? "unless-stopped" : "on-failure:20"}};
+          {"grace", GraceSeconds(role, config)}};
 }
 
 json ComposeData(const v1::RunConfig& config) {

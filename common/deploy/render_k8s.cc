@@ -20,17 +20,6 @@ using nlohmann::json;
 constexpr ProcessRole kRoles[] = {ProcessRole::kLearner, ProcessRole::kRollout,
                                   ProcessRole::kReward};
 
-// The overlay that fits when none is named.
-std::string OverlayOf(const v1::RunConfig& config) {
-  const v1::DeploySection& deploy = config.deploy();
-  if (!deploy.overlay().empty()) return deploy.overlay();
-  const bool gpus = deploy.learner().gpus() + deploy.rollout().gpus() +
-                        deploy.reward().gpus() >
-                    0;
-  if (!gpus) return "dev-cpu";
-  return deploy.nodes() == 1 ? "single-node" : "multi-node-rdma";
-}
-
 // Collects the data of all templates of one run.
 class K8s {
  public:

@@ -6,9 +6,11 @@ the run is started is looked up in the files themselves.
 """
 
 import functools
+import pathlib
 import re
 import shlex
 import subprocess
+import tempfile
 
 import crd_fields
 import yaml
@@ -30,8 +32,14 @@ EDGES = {("rollout", "learner", 7070), ("learner", "rollout", 7071),
          ("monitoring", "reward", HTTP_PORT)}
 
 
+@functools.cache
+def parsed(text):
+    """The documents of a text: most files are read by many checks."""
+    return [d for d in yaml.load_all(text, LOADER) if d]
+
+
 def load(path):
-    return yaml.load(path.read_text(), LOADER)
+    return parsed(path.read_text())[0]
 
 
 def documents(folder):
@@ -40,7 +48,7 @@ def documents(folder):
     for path in sorted(folder.rglob("*.yaml")):
         if path.name == "kustomization.yaml" or path.parent.name == "config":
             continue
-        objects += [d for d in yaml.load_all(path.read_text(), LOADER) if d]
+        objects += parsed(path.read_text())
     return objects
 
 
@@ -99,6 +107,7 @@ def cross_refs(folder):
               for d in of_kind(folder, "PersistentVolumeClaim")}
     certificates = {d["spec"]["secretName"]
                     for d in of_kind(folder, "Certificate")}
+    run = jobset_name(folder)
     for role, pod in pods(folder):
         spec = pod["spec"]
         volumes = {v["name"]: v for v in spec.get("volumes", [])}
@@ -117,7 +126,6 @@ def cross_refs(folder):
                     if item["key"] not in keys:
                         faults.append(f"{role}: no key {item['key']}")
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-            run = jobset_name(folder)
             if claim and claim.startswith(f"{run}-") and claim not in claims:
                 faults.append(f"{role}: no claim {claim}")
             secret = volume.get("secret", {}).get("secretName")
@@ -402,6 +410,34 @@ def slurm(operant, folder):
     return faults
 
 
+# Exit codes of one start after the other -> starts, exit code of the container.
+RESTARTS = [([0, 0], (1, 0)), ([75, 0], (2, 0)), ([70, 75, 0], (3, 0)),
+            ([137, 76, 0], (2, 76)), *(([c, 0], (1, c)) for c in FINAL_CODES)]
+
+
+@functools.cache
+def run_entrypoint(script, codes):
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder, "program")
+        program.write_text(
+            "#!/bin/sh\necho >> starts\nset -- $(wc -l < starts) "
+            + " ".join(map(str, codes)) + '\nshift "$1"\nexit "$1"\n')
+        program.chmod(0o755)
+        # As compose reads it, and without the pause.
+        text = script.replace("$$", "$").replace("sleep 5", "sleep 0")
+        text = re.sub(r"^( *)/\S+/operant ", rf"\1{program} ", text, flags=re.M)
+        done = subprocess.run(["/bin/sh", "-c", text, "operant"], cwd=folder,
+                              capture_output=True, timeout=30)
+        starts = pathlib.Path(folder, "starts")
+        count = len(starts.read_text()) if starts.exists() else 0
+        return count, done.returncode
+
+
+def restarted(entrypoint, codes):
+    """What the containers' entry point makes of a program with these codes."""
+    return run_entrypoint(entrypoint[2], tuple(codes))
+
+
 def compose(operant, folder):
     """Non-root, read-only, on networks that are the edges, flags known."""
     data = load(folder / "compose.yaml")
@@ -422,6 +458,13 @@ def compose(operant, folder):
             if source.startswith("./") and not (folder / source).exists():
                 faults.append(f"{name}: no file {source}")
         faults += wrong_flags(operant, service["command"])
+        if service.get("restart") != "no":
+            faults.append(f"{name}: compose restarts it whatever it says")
+        for codes, wanted in RESTARTS:
+            done = restarted(service["entrypoint"], codes)
+            if done != wanted:
+                faults.append(f"{name}: exit codes {codes} make {done[0]} "
+                              f"starts and exit code {done[1]}")
         probe = service["healthcheck"]["test"]
         if f"127.0.0.1:{HTTP_PORT}" not in probe:
             faults.append(f"{name}: health check asks {probe}")

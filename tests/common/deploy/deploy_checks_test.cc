@@ -126,6 +126,24 @@ TEST(DeployChecksTest, WhatCannotRunThereIsRefusedByKey) {
       {{"deploy.tls_secret="}, Target::kK8s, "deploy.tls_secret", "Secrets"},
       {{"run.name=Math.1"}, Target::kK8s, "run.name", "Pods"},
       {{"deploy.overlay=gpu"}, Target::kK8s, "deploy.overlay", "dev-cpu"},
+      {{"deploy.overlay=dev-cpu", "deploy.rollout.gpus=1"},
+       Target::kK8s,
+       "deploy.overlay",
+       "for GPUs"},
+      {{"deploy.overlay=multi-node-rdma", "deploy.learner.gpus=1"},
+       Target::kK8s,
+       "deploy.overlay",
+       "spans machines"},
+      {{"deploy.nodes=2", "deploy.rollout.gpus=1"},
+       Target::kK8s,
+       "deploy.overlay",
+       "deploy.learner.gpus=1"},
+      {{"deploy.overlay=single-node", "deploy.nodes=2",
+        "deploy.gpus_per_node=2", "deploy.learner.gpus=1",
+        "deploy.rollout.gpus=1"},
+       Target::kK8s,
+       "deploy.overlay",
+       "than one node has"},
       {{"deploy.elastic_workers=2"},
        Target::kK8s,
        "deploy.elastic_workers",
@@ -202,6 +220,18 @@ TEST(RenderTest, RewardServersSeeNeitherDataNorToken) {
   const std::string& reward = files->at("base/config/reward.yaml");
   EXPECT_THAT(reward, Not(HasSubstr("token_file")));
   EXPECT_THAT(reward, Not(HasSubstr("/data")));
+}
+
+TEST(RenderTest, ARewardServerOnSlurmHasNodesOfItsOwnOnlyWithGpus) {
+  const auto shared = RenderDeployment(Config({}), Target::kSlurm);
+  ASSERT_TRUE(shared.ok()) << shared.status();
+  EXPECT_THAT(shared->at("run.sbatch"), Not(HasSubstr("--het-group=2")));
+  // 2 CPUs of the learner, 2 of the server.
+  EXPECT_THAT(shared->at("run.sbatch"), HasSubstr("--cpus-per-task=4"));
+  const auto own =
+      RenderDeployment(Config({"deploy.reward.gpus=1"}), Target::kSlurm);
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_THAT(own->at("run.sbatch"), HasSubstr("--het-group=2"));
 }
 
 TEST(RenderTest, EachRolesFileIsAConfiguration) {
