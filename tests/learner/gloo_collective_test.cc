@@ -133,6 +133,7 @@ TEST_P(GlooCollectiveTest, AMaximumKeepsANanOfAnyRank) {
 TEST_P(GlooCollectiveTest, AMisusedTensorIsRefusedByWhatIsWrongWithIt) {
   const std::vector<std::pair<at::Tensor, std::string>> misuses = {
       {at::ones({4, 4}).t(), "not contiguous"},
+      {at::empty({4}, at::device(at::kMeta)), "on meta, expected cpu"},
       {at::ones({4}, at::kHalf), "of type Half, which cannot be reduced"},
       {at::ones({4 * size() + 1}), absl::StrCat("not a multiple of ", size())}};
   for (const auto& [tensor, words] : misuses) {
