@@ -104,18 +104,21 @@ absl::Status Meeting::CheckClaim() {
   return absl::OkStatus();
 }
 
+absl::Status Meeting::Late() {
+  return absl::DeadlineExceededError(absl::StrCat(NotAllMet(), Missing()));
+}
+
 absl::Status Meeting::Unmet(const std::string& why) {
   RETURN_IF_ERROR(CheckClaim());
-  const std::string message =
-      absl::StrCat("rank ", options_.rank, " of ", options_.size,
-                   " met not all others within ",
-                   absl::FormatDuration(options_.rendezvous_timeout), ": ");
-  if (absl::IsDeadlineExceeded(error_)) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(message, Missing(), "; ", error_.message()));
-  }
-  return absl::UnavailableError(
-      absl::StrCat(message, error_.ok() ? why : std::string(error_.message())));
+  if (absl::IsDeadlineExceeded(error_)) return Late();
+  return absl::UnavailableError(absl::StrCat(
+      NotAllMet(), error_.ok() ? why : std::string(error_.message())));
+}
+
+std::string Meeting::NotAllMet() const {
+  return absl::StrCat("rank ", options_.rank, " of ", options_.size,
+                      " met not all others within ",
+                      absl::FormatDuration(options_.rendezvous_timeout), ": ");
 }
 
 std::string Meeting::Key(const std::string& name) const {

@@ -36,11 +36,14 @@ class Meeting {
 
   // OK unless two ranks have one number.
   absl::Status CheckClaim();
+  // The error of a meeting whose deadline has passed; names who did not come.
+  absl::Status Late();
   // The error of a meeting that failed: the first one that a call here
-  // returned, else `why`; names the ranks that did not come.
+  // returned, else `why`.
   absl::Status Unmet(const std::string& why);
 
  private:
+  std::string NotAllMet() const;
   std::string Key(const std::string& name) const;
   absl::StatusOr<std::string> FirstAnswer(const std::string& name);
   absl::StatusOr<std::string> AskOnce(const std::string& name);
