@@ -119,7 +119,6 @@ class Ranks {
       body(ranks, [to](const Said& said) {
         if (write(to, &said, sizeof(said)) != sizeof(said)) _exit(1);
       });
-      if(!ranks.status().ok()) std::fprintf(stderr, "%s\n", ranks.status().ToString().c_str());
     } else {
       std::fprintf(stderr, "%s\n", made.status().ToString().c_str());
     }
