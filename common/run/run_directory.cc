@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -18,11 +19,30 @@
 namespace operant {
 namespace {
 
+namespace fs = std::filesystem;
+
 bool IsUsed(const std::string& path) {
   if (FileExists(JoinPath(path, "metrics.jsonl"))) return true;
   if (FileExists(JoinPath(path, "result.json"))) return true;
   const auto checkpoints = ListDirectory(JoinPath(path, "checkpoints"));
   return checkpoints.ok() && !checkpoints->empty();
+}
+
+// Makes `path` and what is missing above it, durably: a file that is synced in
+// a folder goes with the folder if a power cut takes that one's name. A folder
+// that is there may have been made by a process that was killed: its name is
+// synced too.
+absl::Status MakeDurableDirectories(const std::string& path) {
+  std::vector<std::string> unsure = {path};
+  for (fs::path at = fs::path(path).parent_path();
+       !at.empty() && !FileExists(at.string()); at = at.parent_path())
+    unsure.push_back(at.string());
+  RETURN_IF_ERROR(MakeDirectories(path));
+  for (const std::string& folder : unsure) {
+    const std::string parent = fs::path(folder).parent_path().string();
+    RETURN_IF_ERROR(FsyncDirectory(parent.empty() ? "." : parent));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RefuseUsed(const std::string& path) {
@@ -89,8 +109,9 @@ absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Open(
   std::string path = JoinPath(root, name);
   const bool was_used = IsUsed(path);
   if (was_used && mode == Mode::kFresh) return RefuseUsed(path);
+  RETURN_IF_ERROR(MakeDurableDirectories(path));
   for (const char* folder : {"checkpoints", "samples", "logs", "plots"}) {
-    RETURN_IF_ERROR(MakeDirectories(JoinPath(path, folder)));
+    RETURN_IF_ERROR(MakeDurableDirectories(JoinPath(path, folder)));
   }
   ASSIGN_OR_RETURN(const int lock_fd, TakeLock(path));
   return std::unique_ptr<RunDirectory>(

@@ -75,6 +75,23 @@ def simulated_clusters(context):
             return total
 
 
+def crash_states(context):
+    """Rounds of states; those of one round differ from each other."""
+    end = time.monotonic() + context.seconds
+    total = {"value": 0, "violations": 0, "rounds": 0}
+    while True:
+        said, _ = last_json(
+            [context.build / "tests/chaos/crash_states", "--states", 2500,
+             "--steps", 12 + 8 * (total["rounds"] % 4), "--seed",
+             context.seed * 1000 + total["rounds"]], context)
+        for key in ("states", "violations"):
+            total["value" if key == "states" else key] += said[key]
+        total["rounds"] += 1
+        # Each round records a run of another length: none repeats the last.
+        if total["rounds"] >= 2 and time.monotonic() >= end:
+            return total
+
+
 def planted_bugs(context):
     said, _ = last_json(
         [ROOT / "tests/simulation/planted_bugs.py", "--build-dir",
@@ -85,7 +102,8 @@ def planted_bugs(context):
 
 # One row, one function. The order is that of the table.
 ROWS = [
-    Row("simulated-clusters", 0.7, simulated_clusters),
+    Row("simulated-clusters", 0.5, simulated_clusters),
+    Row("crash-states", 0.1, crash_states),
     Row("planted-bugs", 0.3, planted_bugs),
 ]
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Proves the simulator's checker: each patch of planted/ puts one bug into a
-copy of the control plane, which the checker must then find.
+"""Proves the checkers: each patch of planted/ puts one bug into a copy of the
+control plane, which the simulated clusters must then find, and each one of
+tests/chaos/crash/planted/ one into what makes a run durable, which the crash
+states must find.
 
   planted_bugs.py --build-dir build/release [--only N] [--clusters 300]
+      [--states 400]
 
 Only the files that a patch touches, or that include a header it touches, are
 compiled again, with the build's own commands; they are linked before the
@@ -19,7 +22,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PLANTED = pathlib.Path(__file__).resolve().parent / "planted"
+# Folder of patches -> the program that must find them.
+PLANTED = {"tests/simulation/planted": "simulate",
+           "tests/chaos/crash/planted": "crash_states"}
 SOURCES = ["learner", "tests/simulation"]
 
 
@@ -35,16 +40,25 @@ def compile_commands(build):
     return commands
 
 
-def affected(touched):
-    """Sources to compile again: touched ones, and users of touched headers."""
+def including(headers, pattern):
+    """Files of SOURCES that include one of `headers`."""
+    return {str(path.relative_to(ROOT))
+            for folder in SOURCES for path in (ROOT / folder).glob(pattern)
+            if any(f'#include "{h}"' in path.read_text() for h in headers)}
+
+
+def affected(touched, build, target):
+    """Sources of `target` to compile again: touched ones, and users of touched
+    headers, also by way of other headers."""
     headers = {f for f in touched if f.endswith(".h")}
-    sources = {f for f in touched if f.endswith(".cc")}
-    for folder in SOURCES:
-        for path in (ROOT / folder).glob("*.cc"):
-            text = path.read_text()
-            if any(f'#include "{h}"' in text for h in headers):
-                sources.add(str(path.relative_to(ROOT)))
-    return sorted(sources)
+    while more := including(headers, "*.h") - headers:
+        headers |= more
+    needed = subprocess.run(
+        ["ninja", "-C", str(build), "-t", "inputs", target],
+        check=True, capture_output=True, text=True).stdout
+    users = {source for source in including(headers, "*.cc")
+             if source in needed}
+    return sorted(users | {f for f in touched if f.endswith(".cc")})
 
 
 def copy_and_patch(patch, scratch):
@@ -82,9 +96,9 @@ def compile_one(source, scratch, commands):
     return out
 
 
-def link(build, objects, program):
+def link(build, target, objects, program):
     lines = subprocess.run(
-        ["ninja", "-C", str(build), "-t", "commands", "simulate"],
+        ["ninja", "-C", str(build), "-t", "commands", target],
         check=True, capture_output=True, text=True).stdout.splitlines()
     # ": && g++ ... -o tests/simulation/simulate ... && :"
     command = shlex.split(lines[-1].removeprefix(": && ").removesuffix(" && :"))
@@ -99,20 +113,38 @@ def link(build, objects, program):
     subprocess.run(kept, cwd=build, check=True)
 
 
-def found(patch, build, commands, clusters):
+def checker_of(patch, args):
+    """The target that must find it, its arguments."""
+    target = PLANTED[str(patch.parent.relative_to(ROOT))]
+    return target, {
+        "simulate": ["--clusters", str(args.clusters), "--until-violation"],
+        "crash_states": ["--states", str(args.states)],
+    }[target]
+
+
+def first_violation(result):
+    """What the checker said of it; None: it found nothing."""
+    if result.returncode == 0:
+        return None
+    try:
+        return json.loads(result.stdout.splitlines()[-1])["examples"][0]
+    except (ValueError, LookupError, TypeError):
+        return (result.stderr.splitlines() or ["it crashed"])[0]
+
+
+def found(patch, build, commands, args):
     """The violation that gave the planted bug away, or None."""
+    target, arguments = checker_of(patch, args)
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         touched = copy_and_patch(patch, scratch)
-        objects = [compile_one(s, scratch, commands) for s in affected(touched)]
-        program = scratch / "simulate_planted"
-        link(build, objects, program)
-        result = subprocess.run(
-            [program, "--clusters", str(clusters), "--until-violation"],
-            capture_output=True, text=True, timeout=600)
-        if result.returncode == 0:
-            return None
-        return (result.stderr.splitlines() or ["it crashed"])[0]
+        objects = [compile_one(s, scratch, commands)
+                   for s in affected(touched, build, target)]
+        program = scratch / f"{target}_planted"
+        link(build, target, objects, program)
+        return first_violation(subprocess.run(
+            [program, *arguments], capture_output=True, text=True,
+            timeout=600))
 
 
 def main():
@@ -121,15 +153,17 @@ def main():
     parser.add_argument("--only", type=int, default=0,
                         help="this many of the patches, spread evenly")
     parser.add_argument("--clusters", type=int, default=300)
+    parser.add_argument("--states", type=int, default=400)
     args = parser.parse_args()
     build = args.build_dir.resolve()
     commands = compile_commands(build)
-    patches = sorted(PLANTED.glob("*.patch"))
+    patches = [patch for folder in PLANTED
+               for patch in sorted((ROOT / folder).glob("*.patch"))]
     if args.only:
         patches = patches[::max(1, len(patches) // args.only)][:args.only]
     caught = 0
     for patch in patches:
-        violation = found(patch, build, commands, args.clusters)
+        violation = found(patch, build, commands, args)
         caught += violation is not None
         print(f"{patch.stem}: {violation or 'NOT FOUND'}", file=sys.stderr)
     print(json.dumps({"planted": len(patches), "caught": caught}))
