@@ -250,7 +250,7 @@ absl::Status Run() {
   rows.push_back(Worst("rank-death-p95", kills, seconds));
   rows.push_back(Worst("allreduce-bytes", ratios,
                        [](const Row& row) { return std::abs(row.value - 1); }));
-  return Report("collective", rows);
+  return Report("collective_bench", rows);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "learner/gloo_link.h"
 
+#include <signal.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -200,10 +201,23 @@ std::unique_ptr<GlooLink> Dial(const CollectiveOptions& options,
   return nullptr;
 }
 
+// The library writes to connections whose peer may be gone: an error to be
+// told, not a signal to die of. Whoever handles the signal already is left
+// alone.
+void IgnoreBrokenPipes() {
+  struct sigaction current = {};
+  if (sigaction(SIGPIPE, nullptr, &current) != 0 ||
+      current.sa_handler != SIG_DFL) {
+    return;
+  }
+  signal(SIGPIPE, SIG_IGN);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GlooLink>> GlooLink::Connect(
     const CollectiveOptions& options) {
+  IgnoreBrokenPipes();
   Meeting meeting(options);
   RETURN_IF_ERROR(meeting.Join());
   std::string why;
