@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/config_flags.h"
+#include "cli/doctor_plan.h"
 #include "cli/verbs.h"
 #include "common/base/status_macros.h"
 #include "learner/preflight.h"
@@ -15,8 +16,9 @@ namespace {
 constexpr const char* kFooter =
     "\nModel, data, run directory, certificates, address, reward servers,\n"
     "memory and batch arithmetic; starts and writes nothing.\n"
-    "\nExample:\n"
-    "  operant doctor -c run.yaml learner.prompts_per_step=128\n";
+    "\nExamples:\n"
+    "  operant doctor -c run.yaml learner.prompts_per_step=128\n"
+    "  operant doctor --plan\n";
 
 }  // namespace
 
@@ -35,12 +37,20 @@ ExitCode Examine(const v1::RunConfig& config) {
 
 void AddDoctorVerb(CLI::App& app, Action& action) {
   auto flags = std::make_shared<ConfigFlags>();
+  auto plan = std::make_shared<bool>(false);
   CLI::App* verb = app.add_subcommand(
       "doctor", "Find out whether a run could start, before it does");
   AddConfigFlags(*verb, *flags);
+  verb->add_flag("--plan", *plan,
+                 "Say what models of 0.5 B, 8 B and 70 B need, and nothing "
+                 "else (docs/sizing.md)");
   verb->footer(kFooter);
-  verb->callback([flags, &action] {
-    action = [flags]() -> absl::StatusOr<ExitCode> {
+  verb->callback([flags, plan, &action] {
+    action = [flags, plan]() -> absl::StatusOr<ExitCode> {
+      if (*plan) {
+        PrintPlan();
+        return ExitCode::kDone;
+      }
       ASSIGN_OR_RETURN(const v1::RunConfig config,
                        LoadFor(*flags, ConfigUse::kTrain));
       return Examine(config);
