@@ -28,7 +28,6 @@
 #include "learner/batch_source.h"
 #include "learner/checkpoint_store.h"
 #include "learner/closing_report.h"
-#include "learner/collective_metrics.h"
 #include "learner/coordinator.h"
 #include "learner/detector_check.h"
 #include "learner/evaluation.h"
@@ -126,6 +125,7 @@ class LearnerSession {
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<HttpServer> http_;
   RankAbort abort_;
+  std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Collective> collective_;
   std::unique_ptr<RankHub> hub_;  // null: there is one rank
   std::unique_ptr<RpcServer> server_;
@@ -215,6 +215,7 @@ void LearnerSession::CreateHub() {
 }
 
 absl::Status LearnerSession::GatherRanks() {
+  ASSIGN_OR_RETURN(trace_, OpenTrace(config_.learner(), /*rank=*/0));
   if (!has_ranks()) {
     collective_ = CreateNoCollective();
     return absl::OkStatus();
@@ -227,11 +228,10 @@ absl::Status LearnerSession::GatherRanks() {
       const std::string host,
       LocalHostTowards(options_.advertised.empty() ? server_->address()
                                                    : options_.advertised));
-  ASSIGN_OR_RETURN(collective_,
-                   MeetRanks(config_.learner(), /*rank=*/0, hub_->group(), host,
-                             hub_.get(), [this](const ExchangeSpan& span) {
-                               ExportExchange(span, metrics_.get());
-                             }));
+  ASSIGN_OR_RETURN(
+      collective_,
+      MeetRanks(config_.learner(), /*rank=*/0, hub_->group(), host, hub_.get(),
+                ObserveExchanges(metrics_.get(), trace_.get())));
   abort_.Watch(collective_.get());
   return absl::OkStatus();
 }
@@ -240,7 +240,7 @@ absl::Status LearnerSession::CreateTrainer(const HfModel& start,
                                            const std::string& checkpoint) {
   ASSIGN_OR_RETURN(trainer_,
                    PolicyTrainer::Create(config_, start, inputs_.reference,
-                                         collective_.get()));
+                                         collective_.get(), trace_.get()));
   if (!checkpoint.empty()) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
   if (has_ranks()) {
     trainer_ =

@@ -35,9 +35,11 @@ SharedOptimizer::State StateOf(const v1::LearnerSection& learner) {
 class PolicyTrainerImpl final : public PolicyTrainer {
  public:
   PolicyTrainerImpl(const v1::RunConfig& config, Device device,
-                    const ModelConfig& model, Collective* collective)
+                    const ModelConfig& model, Collective* collective,
+                    TraceWriter* trace)
       : config_(config),
         collective_(collective),
+        trace_(trace),
         policy_(CausalLm::Create(model, ModelOptions(config, device))),
         value_head_(model.hidden_size, device) {}
 
@@ -106,7 +108,8 @@ class PolicyTrainerImpl final : public PolicyTrainer {
                                 .temperature = config_.rollout().temperature(),
                                 .seed = config_.run().seed(),
                                 .step = step,
-                                .learning_rate_scale = learning_rate_scale},
+                                .learning_rate_scale = learning_rate_scale,
+                                .trace = trace_},
                                {.policy = policy_.get(),
                                 .value_head = &value_head_,
                                 .optimizer = optimizer_.get(),
@@ -186,6 +189,7 @@ class PolicyTrainerImpl final : public PolicyTrainer {
 
   const v1::RunConfig& config_;
   Collective* const collective_;
+  TraceWriter* const trace_;
   std::unique_ptr<CausalLm> policy_;
   TrainableValueHead value_head_;
   std::unique_ptr<SharedOptimizer> optimizer_;
@@ -199,12 +203,12 @@ class PolicyTrainerImpl final : public PolicyTrainer {
 
 absl::StatusOr<std::unique_ptr<PolicyTrainer>> PolicyTrainer::Create(
     const v1::RunConfig& config, const HfModel& start, const HfModel& reference,
-    Collective* collective) {
+    Collective* collective, TraceWriter* trace) {
   ASSIGN_OR_RETURN(const Device device, ParseDevice(config.learner().device()));
   std::unique_ptr<PolicyTrainerImpl> trainer;
   RETURN_IF_ERROR(CatchTorch("creating the policy", [&] {
     trainer = std::make_unique<PolicyTrainerImpl>(config, device, start.config,
-                                                  collective);
+                                                  collective, trace);
     return absl::OkStatus();
   }));
   RETURN_IF_ERROR(trainer->Init(start, reference, device));

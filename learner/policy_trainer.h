@@ -15,6 +15,7 @@
 #include "learner/collective.h"
 #include "learner/experience_builder.h"
 #include "learner/ppo_update.h"
+#include "learner/trace_writer.h"
 #include "operant/v1/config.pb.h"
 
 namespace operant::learner {
@@ -24,12 +25,13 @@ class PolicyTrainer {
  public:
   // Starts as `start`; the reference stays `reference`. `config` is resolved.
   // With several ranks each has a trainer, and all make the same calls in the
-  // same order with the same arguments (ranked_trainer.h). `collective` is not
-  // owned. Errors: FailedPrecondition (the device is not there), those of the
-  // engines.
+  // same order with the same arguments (ranked_trainer.h). `collective` and
+  // `trace`, which takes the passes' times and may be null, are not owned.
+  // Errors: FailedPrecondition (the device is not there), those of the engines.
   static absl::StatusOr<std::unique_ptr<PolicyTrainer>> Create(
       const v1::RunConfig& config, const HfModel& start,
-      const HfModel& reference, Collective* collective);
+      const HfModel& reference, Collective* collective,
+      TraceWriter* trace = nullptr);
   virtual ~PolicyTrainer() = default;
 
   // Parameters, optimiser and value head become rank 0's: before the first

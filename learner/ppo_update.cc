@@ -94,13 +94,19 @@ class Updater {
       PpoInputs inputs = Forward(pass);
       inputs.mean.denominator = tokens;
       const PpoLossParts loss = PpoLoss(inputs, coefficients_);
-      if (&pass == &passes.back()) learner_.optimizer->SumDuringBackward();
-      loss.total.backward();
+      Backward(loss, /*is_last=*/&pass == &passes.back());
       Observe(inputs, loss, figures);
     }
     learner_.optimizer->QueueSums();
     RETURN_IF_ERROR(SumFigures(figures));
     return ApplyGradients(figures);
+  }
+
+  // During the last one the ranks sum what is there.
+  void Backward(const PpoLossParts& loss, bool is_last) const {
+    const TraceSpan span(options_.trace, "backward");
+    if (is_last) learner_.optimizer->SumDuringBackward();
+    loss.total.backward();
   }
 
   // This rank's part of a minibatch.
@@ -150,6 +156,7 @@ class Updater {
   }
 
   PpoInputs Forward(const Rows& rows) const {
+    const TraceSpan span(options_.trace, "forward");
     const PassTensors pass = GatherPass(e_, rows, e_.weights, device_);
     const at::Tensor hidden =
         learner_.policy->Hidden(pass.sequences).index_select(0, pass.states);

@@ -9,6 +9,7 @@
 #include "learner/collective.h"
 #include "learner/experience.h"
 #include "learner/shared_optimizer.h"
+#include "learner/trace_writer.h"
 #include "learner/value_head.h"
 #include "operant/v1/config.pb.h"
 
@@ -31,6 +32,7 @@ struct UpdateOptions {
   uint64_t seed = 0;                    // of the shuffle and the selection
   uint64_t step = 0;
   double learning_rate_scale = 1;  // of the schedule
+  TraceWriter* trace = nullptr;    // takes the passes' times; null: nobody
 };
 
 // Means over the optimiser steps, as seen by the passes before each of them.

@@ -14,6 +14,7 @@
 #include "common/base/config.h"
 #include "common/base/status_macros.h"
 #include "common/nn/inference_model.h"
+#include "learner/collective_metrics.h"
 
 namespace operant::learner {
 namespace {
@@ -90,6 +91,23 @@ absl::StatusOr<std::string> LocalHostTowards(const std::string& peer) {
   }
   const absl::Cleanup free_it = [found] { freeaddrinfo(found); };
   return BoundTowards(*found, peer);
+}
+
+absl::StatusOr<std::unique_ptr<TraceWriter>> OpenTrace(
+    const v1::LearnerSection& learner, int rank) {
+  if (learner.trace().empty()) return nullptr;
+  return TraceWriter::Open(learner.trace(), rank);
+}
+
+std::function<void(const ExchangeSpan&)> ObserveExchanges(
+    MetricRegistry* metrics, TraceWriter* trace) {
+  return [metrics, trace](const ExchangeSpan& span) {
+    ExportExchange(span, metrics);
+    if (trace == nullptr) return;
+    trace->Add(TraceWriter::Lane::kExchange,
+               absl::StrCat(span.operation, " of ", span.what), span.begin,
+               span.end);
+  };
 }
 
 absl::StatusOr<std::unique_ptr<Collective>> MeetRanks(

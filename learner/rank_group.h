@@ -2,12 +2,15 @@
 #ifndef OPERANT_LEARNER_RANK_GROUP_H_
 #define OPERANT_LEARNER_RANK_GROUP_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/base/metrics.h"
 #include "learner/collective.h"
 #include "learner/rank_roster.h"
+#include "learner/trace_writer.h"
 #include "operant/v1/config.pb.h"
 
 namespace operant::learner {
@@ -26,6 +29,15 @@ RankRoster::Limits RosterLimits(const v1::LearnerSection& learner);
 // its peers reach it, too. Errors: InvalidArgument, Unavailable (no route or no
 // such name).
 absl::StatusOr<std::string> LocalHostTowards(const std::string& peer);
+
+// What learner.trace asks for; null: nothing.
+absl::StatusOr<std::unique_ptr<TraceWriter>> OpenTrace(
+    const v1::LearnerSection& learner, int rank);
+
+// What becomes of every exchange: metrics, and a span of `trace` if there is
+// one. Neither is owned.
+std::function<void(const ExchangeSpan&)> ObserveExchanges(
+    MetricRegistry* metrics, TraceWriter* trace);
 
 // Meets the other ranks of `group` in `rendezvous`, at `host`. Errors: those of
 // CreateCollective.

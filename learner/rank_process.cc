@@ -8,7 +8,6 @@
 #include "common/base/status_macros.h"
 #include "common/nn/weight_image.h"
 #include "common/run/announcement.h"
-#include "learner/collective_metrics.h"
 #include "learner/rank_abort.h"
 #include "learner/rank_group.h"
 #include "learner/rank_member.h"
@@ -58,17 +57,17 @@ class RankSession {
   }
 
   absl::Status Follow(const HfModel& model) {
+    ASSIGN_OR_RETURN(trace_, OpenTrace(config_.learner(), options_.rank));
     ASSIGN_OR_RETURN(const std::string host,
                      LocalHostTowards(options_.coordinator));
-    ASSIGN_OR_RETURN(
-        collective_,
-        MeetRanks(config_.learner(), options_.rank, member_->group(), host,
-                  member_.get(), [this](const ExchangeSpan& span) {
-                    ExportExchange(span, metrics_.get());
-                  }));
+    ASSIGN_OR_RETURN(collective_,
+                     MeetRanks(config_.learner(), options_.rank,
+                               member_->group(), host, member_.get(),
+                               ObserveExchanges(metrics_.get(), trace_.get())));
     abort_.Watch(collective_.get());
-    ASSIGN_OR_RETURN(trainer_, PolicyTrainer::Create(config_, model, model,
-                                                     collective_.get()));
+    ASSIGN_OR_RETURN(trainer_,
+                     PolicyTrainer::Create(config_, model, model,
+                                           collective_.get(), trace_.get()));
     health_.SetReady(true, "following rank 0");
     return FollowOrders(*trainer_, *member_, *collective_,
                         absl::Milliseconds(config_.run().stop_grace_ms()));
@@ -81,6 +80,7 @@ class RankSession {
   Health health_;
   std::unique_ptr<HttpServer> http_;
   RankAbort abort_;
+  std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Collective> collective_;
   std::unique_ptr<RankMember> member_;
   std::unique_ptr<PolicyTrainer> trainer_;

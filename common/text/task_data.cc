@@ -250,11 +250,17 @@ absl::Status WriteTaskData(const TaskData& data, const std::string& folder) {
   const auto pair = [](const auto& row) {
     return Json{{"prompt", row.prompt}, {"response", row.response}};
   };
+  // A verifier is asked about the right response, too.
+  const auto solved = [](const TaskData::Task& row) {
+    return Json{{"prompt", row.prompt},
+                {"response", row.response},
+                {"ground_truth", row.ground_truth}};
+  };
   const auto task = [](const TaskData::Task& row) {
     return Json{{"prompt", row.prompt}, {"ground_truth", row.ground_truth}};
   };
   RETURN_IF_ERROR(WriteRows(data.examples, path("examples.jsonl"), pair));
-  RETURN_IF_ERROR(WriteRows(data.heldout, path("heldout.jsonl"), pair));
+  RETURN_IF_ERROR(WriteRows(data.heldout, path("heldout.jsonl"), solved));
   RETURN_IF_ERROR(WriteRows(data.train, path("prompts.jsonl"), task));
   RETURN_IF_ERROR(WriteRows(data.heldout, path("heldout_prompts.jsonl"), task));
   if (data.ratings.empty()) return absl::OkStatus();
