@@ -10,8 +10,11 @@ whose program is not built, or that ran out of time, is `skipped`, never passed.
 """
 import argparse
 import dataclasses
+import functools
 import json
+import math
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -92,6 +95,105 @@ def crash_states(context):
             return total
 
 
+@functools.cache
+def process_faults(build, seconds, seed):
+    """One bench of real processes: several rows."""
+    context = Context(build, seconds, seed)
+    said, _ = last_json(
+        [ROOT / "tests/chaos/process_faults.py",
+         build / "cli/operant", "--faults", 30, "--seconds", seconds,
+         "--seed", seed], context, timeout=3 * seconds + 1200)
+    return said
+
+
+def faults(context):
+    said = process_faults(context.build, context.seconds, context.seed)
+    return {**said, "value": said["faults"]}
+
+
+def part_of_faults(key, *others):
+    """A row of what the row `faults` did: the seconds are its."""
+    def row(context):
+        said = process_faults(context.build, context.seconds, context.seed)
+        return {"value": said[key], "violations": said["violations"],
+                **{other: said[other] for other in others}}
+    return row
+
+
+def p95_of(key, limit):
+    """Of seconds that the row `faults` took; a violation if over `limit`."""
+    def row(context):
+        said = process_faults(context.build, context.seconds, context.seed)
+        seconds = sorted(said[key])
+        if not seconds:
+            raise Skipped("no such fault took anything away")
+        p95 = seconds[math.ceil(0.95 * len(seconds)) - 1]
+        return {"value": round(p95, 3), "violations": int(p95 > limit),
+                "unit": "s", "limit": limit, "samples": len(seconds)}
+    return row
+
+
+def resumed(context, cycles):
+    """What tests/integration/resume_test.py says of so many cycles; each time
+    it also kills a run at every failpoint."""
+    program = context.build / "tests/integration/operant_failpoints"
+    if not program.exists():
+        raise Skipped(f"{program} is not built")
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "tests/integration/resume_test.py"),
+         str(program), str(cycles), str(context.seed)],
+        capture_output=True, text=True, timeout=4 * context.seconds + 1800)
+    said = re.search(r"(\d+) cycles, (\d+) failpoints, (\d+) kills, "
+                     r"(\d+) differ", result.stdout)
+    if said is None:
+        raise RuntimeError(f"resume_test.py: {result.stderr[-2000:]}")
+    return [int(number) for number in said.groups()]
+
+
+def resume_cycles(context):
+    """Rounds until the time is up, and every failpoint in each of them."""
+    end = time.monotonic() + context.seconds
+    total = {"value": 0, "violations": 0, "kills": 0, "failpoints": 0,
+             "failpoint_rounds": 0}
+    while True:
+        seed = context.seed * 1000 + total["failpoint_rounds"]
+        cycles, sites, kills, differ = resumed(
+            dataclasses.replace(context, seed=seed), CYCLES)
+        total["value"] += cycles
+        total["violations"] += differ
+        total["kills"] += kills
+        total["failpoints"] = sites
+        total["failpoint_rounds"] += 1
+        if time.monotonic() >= end:
+            return total
+
+
+@functools.cache
+def resume_cycles_once(build, seconds, seed):
+    return resume_cycles(Context(build, seconds, seed))
+
+
+def failpoints(context):
+    """Sites of the source, each hit once a round."""
+    said = resume_cycles_once(context.build, context.seconds, context.seed)
+    return {"value": said["failpoints"], "violations": said["violations"],
+            "hits_each": said["failpoint_rounds"]}
+
+
+def accept_rate(context):
+    """Responses a second through a synced ledger, of 64 workers."""
+    last = context.build / "bench/accept_bench"
+    if not last.exists():
+        raise Skipped(f"{last} is not built")
+    subprocess.run([str(last)], cwd=ROOT, check=True, timeout=600,
+                   capture_output=True)
+    rows = {row["name"]: row for row in json.loads(
+        (ROOT / "bench/out/accept.json").read_text())["rows"]}
+    rate, p99 = rows["accept-rate"]["value"], rows["accept-latency-p99"]["value"]
+    return {"value": round(rate), "violations": int(rate < 1500 or p99 > 300),
+            "unit": "1/s", "p99_ms": round(p99, 1)}
+
+
 def planted_bugs(context):
     said, _ = last_json(
         [ROOT / "tests/simulation/planted_bugs.py", "--build-dir",
@@ -100,11 +202,25 @@ def planted_bugs(context):
             "violations": said["planted"] - said["caught"]}
 
 
-# One row, one function. The order is that of the table.
+# Cycles of a round of resume_test.py.
+CYCLES = 5
+# One row, one function. The order is that of the table. Rows with one share
+# that stand together are of one bench and share its time.
 ROWS = [
-    Row("simulated-clusters", 0.5, simulated_clusters),
+    Row("simulated-clusters", 0.2, simulated_clusters),
+    Row("resume-cycles", 0.25, lambda c: resume_cycles_once(
+        c.build, c.seconds, c.seed)),
+    Row("failpoints", 0.25, failpoints),
     Row("crash-states", 0.1, crash_states),
-    Row("planted-bugs", 0.3, planted_bugs),
+    Row("faults", 0.3, faults),
+    Row("trajectories", 0.3, part_of_faults("accepted")),
+    Row("weight-pushes", 0.3, part_of_faults("pushes", "tampered")),
+    Row("release-p95", 0.3, p95_of("release_seconds", 5)),
+    # Its lease is the 1 s of heartbeats that it may miss (cluster.py).
+    Row("paused-release-p95", 0.3, p95_of("paused_seconds", 1 + 1)),
+    Row("back-p95", 0.3, p95_of("back_seconds", 15)),
+    Row("accept-rate", 0, accept_rate),
+    Row("planted-bugs", 0.1, planted_bugs),
 ]
 
 
@@ -123,6 +239,9 @@ def run_row(row, args):
         said = row.run(context)
     except Skipped as why:
         said = {"value": 0, "violations": 0, "skipped": str(why)}
+    except (RuntimeError, OSError, ValueError, KeyError,
+            subprocess.SubprocessError) as error:
+        said = {"value": 0, "violations": 1, "error": repr(error)[-2000:]}
     return {"name": row.name, **said,
             "seconds": round(time.monotonic() - start, 1)}
 
@@ -131,7 +250,7 @@ def print_table(rows):
     print(f"{'row':<20} {'value':>10} {'violations':>10} {'seconds':>9}")
     for row in rows:
         print(f"{row['name']:<20} {row['value']:>10} {row['violations']:>10} "
-              f"{row['seconds']:>9}  {row.get('skipped', '')}")
+              f"{row['seconds']:>9}  {row.get('skipped', row.get('error', ''))}")
 
 
 def main():
