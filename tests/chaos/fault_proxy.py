@@ -19,6 +19,7 @@ import threading
 
 PIECE = 1 << 16
 CONNECT_SECONDS = 2
+END_SECONDS = 30  # on a loaded machine
 
 
 class Counts:
@@ -115,8 +116,8 @@ class Link:
                 writer.write(self._flipped(direction, piece))
                 self.counts.bytes += len(piece)
                 await writer.drain()
-        except (OSError, asyncio.CancelledError):
-            pass  # the other side or this proxy has ended
+        except OSError:
+            pass  # the other side has ended
         finally:
             writer.close()
 
@@ -163,7 +164,7 @@ class Proxies:
 
     def __enter__(self):
         self._loop = asyncio.new_event_loop()
-        self._servers = []
+        self._servers, self._links = [], []
         self._thread = threading.Thread(target=self._loop.run_forever,
                                         daemon=True)
         self._thread.start()
@@ -171,7 +172,7 @@ class Proxies:
 
     def __exit__(self, *_):
         asyncio.run_coroutine_threadsafe(
-            self._end(), self._loop).result(CONNECT_SECONDS)
+            self._end(), self._loop).result(END_SECONDS)
         self.call(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -179,16 +180,19 @@ class Proxies:
     async def _end(self):
         for server in self._servers:
             server.close()
+        for link in self._links:
+            link._flowing.set()
+            link._reset()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=CONNECT_SECONDS)
 
     def link(self, target):
         """`target()`: (host, port) to dial for a new connection, or None."""
         link = Link(self, target)
+        self._links.append(link)
         self._servers.append(asyncio.run_coroutine_threadsafe(
-            link.start(), self._loop).result(CONNECT_SECONDS))
+            link.start(), self._loop).result(END_SECONDS))
         return link
 
     def call(self, function):

@@ -44,7 +44,7 @@ class FaultProxyTest(unittest.TestCase):
         proxies = self.enterContext(Proxies())
         self.link = proxies.link(lambda server=echo_server(): server)
         self.connection = socket.create_connection(
-            ("127.0.0.1", self.link.port), 5)
+            ("127.0.0.1", self.link.port), 30)
         self.addCleanup(self.connection.close)
         self.assertEqual(self.echo(b"ready"), b"ready")
 
@@ -92,7 +92,7 @@ class FaultProxyTest(unittest.TestCase):
             self.connection.recv(4)
         self.assertEqual(self.link.counts.held, 4)
         self.link.heal()
-        self.connection.settimeout(5)
+        self.connection.settimeout(30)
         self.assertEqual(receive(self.connection, 4), b"held")
 
     def test_a_slow_link_takes_its_time(self):
@@ -107,7 +107,7 @@ class FaultProxyTest(unittest.TestCase):
     def test_a_link_to_nobody_resets(self):
         with Proxies() as proxies:
             link = proxies.link(lambda: None)
-            with socket.create_connection(("127.0.0.1", link.port), 5) as c:
+            with socket.create_connection(("127.0.0.1", link.port), 30) as c:
                 with self.assertRaises(ConnectionResetError):
                     c.recv(1)
 
