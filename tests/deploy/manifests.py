@@ -392,7 +392,7 @@ def slurm(operant, folder):
     joined = text.replace("\\\n", " ")
     # What srun is told nothing of, it does not take from the job.
     for call in re.findall(r"^srun [^\n]*", joined, re.M):
-        if "--cpus-per-task=" not in call:
+        if "--cpus-per-task=" not in call and " doctor " not in call:
             faults.append(f"a step without its CPUs: {call[:60]}")
     # srun itself ends its step on SIGTERM; the script signals it by name.
     if not re.search(r"^srun [^\n]*--job-name=learner .*learner ", joined,

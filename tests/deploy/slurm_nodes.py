@@ -113,6 +113,12 @@ def story(cluster, shared, libraries):
              in ("RUNNING", "COMPLETED"), shared, cluster)
     wait_for("it ends", lambda: cluster.job(job)["JobState"] not in
              ("RUNNING", "COMPLETING", "PENDING"), shared, cluster)
+    said = "".join(path.read_text()
+                   for path in (shared / "runs").glob("*-slurm-*.log"))
+    for name in cluster.nodes:
+        if f"{name}  peer" not in said:
+            faults.append(f"doctor --cluster says nothing of {name}: "
+                          f"{said[:2000]}")
     ended = cluster.job(job)
     if (ended["JobState"], ended["ExitCode"]) != ("COMPLETED", "0:0"):
         faults.append(f"the job ended {ended['JobState']} {ended['ExitCode']}: "
