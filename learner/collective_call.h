@@ -9,7 +9,6 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/status.h"
-#include "c10/core/DeviceType.h"
 #include "learner/collective.h"
 
 namespace operant::learner {

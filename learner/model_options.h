@@ -7,8 +7,8 @@
 
 namespace operant::learner {
 
-// learner.recompute, in PPO and in supervised training alike. `config` was
-// validated.
+// learner.dtype and learner.recompute, in PPO and in supervised training alike.
+// `config` was validated.
 CausalLm::Options ModelOptions(const v1::RunConfig& config, Device device);
 
 }  // namespace operant::learner

@@ -7,6 +7,7 @@
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
 #include "common/nn/causal_lm.h"
+#include "common/nn/module_scorer.h"
 #include "common/nn/torch_status.h"
 #include "learner/model_options.h"
 #include "learner/sample_selection.h"
@@ -45,15 +46,8 @@ class PolicyTrainerImpl final : public PolicyTrainer {
 
   absl::Status Init(const HfModel& start, const HfModel& reference,
                     Device device) {
-    const InferenceModel::Options engine{
-        .device = device,
-        .slots = 1,  // scoring needs no cache
-        .threads = static_cast<int>(config_.learner().threads())};
-    ASSIGN_OR_RETURN(reader_, InferenceModel::Create(start.config, engine));
-    ASSIGN_OR_RETURN(reference_,
-                     InferenceModel::Create(reference.config, engine));
-    ASSIGN_OR_RETURN(auto packed, reference_->Pack(*reference.weights));
-    reference_->Use(std::move(packed));
+    RETURN_IF_ERROR(ComputesInBf16() ? CreateModuleScorers(reference, device)
+                                     : CreateEngines(reference, device));
     return CatchTorch("creating the policy", [&] {
       at::set_num_threads(static_cast<int>(config_.learner().threads()));
       policy_->Load(*start.weights);
@@ -70,8 +64,10 @@ class PolicyTrainerImpl final : public PolicyTrainer {
 
   absl::StatusOr<BuiltExperience> Build(const ScoredBatch& batch,
                                         double kl_coefficient) override {
-    ASSIGN_OR_RETURN(auto packed, reader_->Pack(*Weights()));
-    reader_->Use(std::move(packed));
+    if (!ComputesInBf16()) {
+      ASSIGN_OR_RETURN(auto packed, reader_->Pack(*Weights()));
+      reader_->Use(std::move(packed));
+    }
     const ValueHead head = value_head_.Export();
     const Selection kept = Select(batch);
     ASSIGN_OR_RETURN(
@@ -164,6 +160,41 @@ class PolicyTrainerImpl final : public PolicyTrainer {
     std::vector<float> weights;
   };
 
+  bool ComputesInBf16() const {
+    return ModelOptions(config_, Device::kCpu).compute == ComputeType::kBf16;
+  }
+
+  // The policy and the reference as engines run them: in fp32 the difference
+  // from the training module is rounding alone.
+  absl::Status CreateEngines(const HfModel& reference, Device device) {
+    const InferenceModel::Options engine{
+        .device = device,
+        .slots = 1,  // scoring needs no cache
+        .threads = static_cast<int>(config_.learner().threads())};
+    ASSIGN_OR_RETURN(reader_,
+                     InferenceModel::Create(policy_->config(), engine));
+    ASSIGN_OR_RETURN(reference_,
+                     InferenceModel::Create(reference.config, engine));
+    ASSIGN_OR_RETURN(auto packed, reference_->Pack(*reference.weights));
+    reference_->Use(std::move(packed));
+    return absl::OkStatus();
+  }
+
+  // Both as the training module computes them, so that a ratio or a KL is of
+  // one arithmetic.
+  absl::Status CreateModuleScorers(const HfModel& reference, Device device) {
+    return CatchTorch("creating the reference", [&] {
+      const auto pass_tokens =
+          static_cast<int64_t>(config_.learner().microbatch_tokens());
+      reference_module_ =
+          CausalLm::Create(reference.config, ModelOptions(config_, device));
+      reference_module_->Load(*reference.weights);
+      reader_ = CreateModuleScorer(policy_.get(), pass_tokens);
+      reference_ = CreateModuleScorer(reference_module_.get(), pass_tokens);
+      return absl::OkStatus();
+    });
+  }
+
   absl::StatusOr<AdamWMoments> GatherState() {
     AdamWMoments moments;
     RETURN_IF_ERROR(CatchTorch("gathering the state", [&]() -> absl::Status {
@@ -193,7 +224,8 @@ class PolicyTrainerImpl final : public PolicyTrainer {
   std::unique_ptr<CausalLm> policy_;
   TrainableValueHead value_head_;
   std::unique_ptr<SharedOptimizer> optimizer_;
-  std::unique_ptr<InferenceModel> reader_;  // the policy, without autograd
+  std::unique_ptr<CausalLm> reference_module_;  // with bf16 only
+  std::unique_ptr<InferenceModel> reader_;      // the policy, without autograd
   std::unique_ptr<InferenceModel> reference_;
   // Of the policy as it is now; made anew after an update.
   mutable std::shared_ptr<const WeightImage> weights_;

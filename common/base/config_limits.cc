@@ -156,7 +156,7 @@ constexpr Choice kChoices[] = {
     {"reward.preference_model.dtype", "fp32 bf16"},
     {"reward.sandbox.kind", "bubblewrap runtime-class"},
     {"learner.device", "auto cpu cuda"},
-    {"learner.dtype", "fp32"},
+    {"learner.dtype", "fp32 bf16"},
     {"learner.collective", "auto nccl gloo none"},
     {"learner.shard", "none optimizer"},
     {"learner.recompute", "none layer"},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "common/nn/bf16_product.h"
 #include "common/nn/recompute.h"
 #include "common/nn/training_ops.h"
 
@@ -18,21 +19,23 @@ constexpr int64_t kRotaryStep = 256;
 struct Linear {
   at::Tensor weight;  // [out, in]
   at::Tensor bias;    // [out], or undefined
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    return at::linear(x, weight, bias);
-  }
 };
 
-// Several layers with one input as one product, outputs side by side.
-Linear Joined(std::initializer_list<Linear> layers) {
+// Layers with one input as one product, outputs side by side: of fp32 rows, in
+// fp32 or in bf16.
+at::Tensor Apply(ComputeType compute, std::initializer_list<Linear> layers,
+                 const at::Tensor& x) {
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   for (const Linear& layer : layers) {
     weights.push_back(layer.weight);
     if (layer.bias.defined()) biases.push_back(layer.bias);
   }
-  return {at::cat(weights), biases.empty() ? at::Tensor() : at::cat(biases)};
+  if (compute == ComputeType::kBf16) return Bf16Linear(x, weights, biases);
+  if (layers.size() == 1)
+    return at::linear(x, weights[0], layers.begin()->bias);
+  return at::linear(x, at::cat(weights),
+                    biases.empty() ? at::Tensor() : at::cat(biases));
 }
 
 // Hands out parameters in canonical order while layers are wired.
@@ -109,13 +112,13 @@ class CausalLmModule final : public CausalLm {
   WeightImage Export() const override;
   at::Tensor Hidden(const TokenBatch& batch) override;
   at::Tensor Logits(const at::Tensor& hidden) override {
-    return at::linear(hidden, Head());
+    return at::linear(HeadOperand(hidden), HeadOperand(Head()));
   }
   std::pair<at::Tensor, at::Tensor> LogProbs(const at::Tensor& hidden,
                                              const at::Tensor& targets,
                                              double temperature,
                                              bool entropy_gradient) override {
-    return TokenLogProbs(hidden, Head(), targets,
+    return TokenLogProbs(HeadOperand(hidden), HeadOperand(Head()), targets,
                          {temperature, entropy_gradient});
   }
   std::vector<std::pair<std::string, at::Tensor>> Parameters() override {
@@ -126,6 +129,10 @@ class CausalLmModule final : public CausalLm {
  private:
   const at::Tensor& Head() const {
     return config_.tie_word_embeddings ? embedding_ : head_;
+  }
+  // The head multiplies what the layers would; its logits are not rounded.
+  at::Tensor HeadOperand(const at::Tensor& x) const {
+    return compute_ == ComputeType::kBf16 ? RoundedToBf16(x) : x;
   }
   // The residual stream before a layer's last addition, and what is added.
   struct LayerResult {
@@ -146,6 +153,7 @@ class CausalLmModule final : public CausalLm {
 
   ModelConfig config_;
   at::Device device_;
+  ComputeType compute_;
   Recompute recompute_;
   std::vector<std::pair<std::string, at::Tensor>> parameters_;
   at::Tensor embedding_;  // [V, D]
@@ -160,6 +168,7 @@ CausalLmModule::CausalLmModule(const ModelConfig& config,
                                const Options& options)
     : config_(config),
       device_(options.device == Device::kCuda ? at::kCUDA : at::kCPU),
+      compute_(options.compute),
       recompute_(options.recompute) {
   const auto fp32 = at::TensorOptions().dtype(at::kFloat).device(device_);
   std::vector<at::Tensor> parameters;
@@ -238,11 +247,12 @@ void CausalLmModule::EnsureRotary(int64_t positions) {
 
 at::Tensor CausalLmModule::Attend(const Layer& layer, const at::Tensor& h,
                                   const PackedSequences& sequences) const {
-  const at::Tensor qkv = Joined({layer.q, layer.k, layer.v})(h);
-  return layer.o(
+  const at::Tensor qkv = Apply(compute_, {layer.q, layer.k, layer.v}, h);
+  const at::Tensor mixed =
       PackedAttention(qkv, rotary_, sequences,
                       {config_.num_attention_heads, config_.num_key_value_heads,
-                       config_.head_dim}));
+                       config_.head_dim});
+  return Apply(compute_, {layer.o}, mixed).to(at::kFloat);
 }
 
 CausalLmModule::LayerResult CausalLmModule::RunLayer(
@@ -251,8 +261,9 @@ CausalLmModule::LayerResult CausalLmModule::RunLayer(
   const auto [middle, middle_norm] =
       AddRmsNorm(x, Attend(layer, h, sequences), layer.post_attention_norm,
                  config_.rms_norm_eps);
-  return {middle,
-          layer.down(SwiGlu(Joined({layer.gate, layer.up})(middle_norm)))};
+  const at::Tensor gated =
+      SwiGlu(Apply(compute_, {layer.gate, layer.up}, middle_norm));
+  return {middle, Apply(compute_, {layer.down}, gated).to(at::kFloat)};
 }
 
 // A layer's last addition and the next norm are one loop.

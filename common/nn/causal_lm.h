@@ -29,10 +29,16 @@ enum class Recompute { kNone, kLayer };
 
 // Not thread-safe. Throws c10::Error on misuse (call inside CatchTorch). Has to
 // outlive the graphs of its results.
+//
+// Parameters and their gradients are fp32 whatever it computes in. With kBf16
+// the products of the layers, and their input activations that wait for the
+// backward pass, are bf16 (bf16_product.h); the residual stream, norms,
+// softmax, logits and log-probs are fp32.
 class CausalLm {
  public:
   struct Options {
     Device device = Device::kCpu;
+    ComputeType compute = ComputeType::kFp32;
     Recompute recompute = Recompute::kNone;
   };
   static std::unique_ptr<CausalLm> Create(const ModelConfig& config,
@@ -47,7 +53,7 @@ class CausalLm {
   virtual WeightImage Export() const = 0;
 
   // Hidden states after the final norm at every real (unpadded) position,
-  // concatenated over sequences: [sum(lengths), D].
+  // concatenated over sequences: [sum(lengths), D] fp32.
   virtual at::Tensor Hidden(const TokenBatch& batch) = 0;
   // Logits of hidden rows: [N, D] -> [N, V] fp32.
   virtual at::Tensor Logits(const at::Tensor& hidden) = 0;

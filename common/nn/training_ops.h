@@ -1,7 +1,8 @@
 // The decoder's operators as the training module uses them, with their own
-// backward passes. On a CPU in fp32 each is one fused loop
-// (training_kernels.h); on other devices and types, the same formula in
-// LibTorch's operators.
+// backward passes. On a CPU each is one fused fp32 loop (training_kernels.h);
+// on other devices, the same formula in LibTorch's operators. SwiGlu and
+// PackedAttention take bf16 too: they compute in fp32 and keep their input and
+// give their result in bf16.
 //
 // All take packed rows: N real positions of B sequences, one after the other,
 // no padding. Functions throw c10::Error on misuse.

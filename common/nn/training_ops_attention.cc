@@ -44,7 +44,8 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                           const RotaryTable& rotary,
                           const PackedSequences& sequences,
                           const HeadShape& shape) {
-    const at::Tensor input = qkv.contiguous();
+    const at::Tensor kept = qkv.contiguous();
+    const at::Tensor input = kept.to(at::kFloat);
     const at::Tensor out = at::empty(
         {input.size(0), shape.heads * shape.head_dim}, input.options());
     AttentionRows args = ArgumentsOf(input, rotary.cos, rotary.sin, shape);
@@ -54,12 +55,12 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                  [&](int64_t begin, int64_t end, float* scratch) {
                    kernels.attention_forward(args, begin, end, scratch);
                  });
-    context->save_for_backward({input, rotary.cos, rotary.sin});
+    context->save_for_backward({kept, rotary.cos, rotary.sin});
     context->saved_data["begin"] = sequences.begin;
     context->saved_data["longest"] = sequences.longest;
     context->saved_data["shape"] =
         std::vector<int64_t>{shape.heads, shape.kv_heads, shape.head_dim};
-    return out;
+    return out.to(kept.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context,
@@ -70,9 +71,10 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const PackedSequences sequences = {
         context->saved_data["begin"].toIntVector(),
         context->saved_data["longest"].toInt()};
-    const at::Tensor dout = gradients[0].contiguous();
-    const at::Tensor dqkv = at::empty_like(saved[0]);
-    AttentionRows args = ArgumentsOf(saved[0], saved[1], saved[2], shape);
+    const at::Tensor input = saved[0].to(at::kFloat);
+    const at::Tensor dout = gradients[0].to(at::kFloat).contiguous();
+    const at::Tensor dqkv = at::empty_like(input);
+    AttentionRows args = ArgumentsOf(input, saved[1], saved[2], shape);
     args.dout = dout.data_ptr<float>();
     args.dqkv = dqkv.data_ptr<float>();
     const TrainingKernels& kernels = ChooseTrainingKernels();
@@ -80,7 +82,8 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                  [&](int64_t begin, int64_t end, float* scratch) {
                    kernels.attention_backward(args, begin, end, scratch);
                  });
-    return {dqkv, Variable(), Variable(), Variable()};
+    return {dqkv.to(saved[0].scalar_type()), Variable(), Variable(),
+            Variable()};
   }
 };
 
@@ -92,9 +95,15 @@ at::Tensor PackedAttention(const at::Tensor& qkv, const RotaryTable& rotary,
   TORCH_CHECK(qkv.size(0) == sequences.rows() &&
                   sequences.longest <= rotary.cos.size(0),
               "attention: rows or positions do not fit the sequences");
-  const bool fused = qkv.is_cpu() && qkv.scalar_type() == at::kFloat &&
-                     sequences.longest <= kLongestFused;
-  if (!fused) return plain::PackedAttention(qkv, rotary, sequences, shape);
+  const bool fused = qkv.is_cpu() && (qkv.scalar_type() == at::kFloat ||
+                                      qkv.scalar_type() == at::kBFloat16);
+  if (!fused) {
+    return plain::PackedAttention(qkv, rotary, sequences, shape);
+  }
+  if (sequences.longest > kLongestFused) {
+    return plain::PackedAttention(qkv.to(at::kFloat), rotary, sequences, shape)
+        .to(qkv.scalar_type());
+  }
   return AttentionFunction::apply(qkv, rotary, sequences, shape);
 }
 

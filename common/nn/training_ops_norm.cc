@@ -15,7 +15,8 @@ using torch::autograd::variable_list;
 constexpr int64_t kTaskRows = 256;
 
 bool HasFusedLoop(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat;
+  return x.is_cpu() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
 // data pointer, or null for an undefined tensor.
@@ -134,7 +135,8 @@ class AddRmsNormFunction
 class SwiGluFunction : public torch::autograd::Function<SwiGluFunction> {
  public:
   static Variable forward(AutogradContext* context, const Variable& gate_up) {
-    const at::Tensor input = gate_up.contiguous();
+    const at::Tensor kept = gate_up.contiguous();
+    const at::Tensor input = kept.to(at::kFloat);
     const int64_t width = input.size(1) / 2;
     const at::Tensor y = at::empty({input.size(0), width}, input.options());
     const SwiGluRows args = {.gate_up = input.data_ptr<float>(),
@@ -143,14 +145,15 @@ class SwiGluFunction : public torch::autograd::Function<SwiGluFunction> {
     ForTasks(input.size(0), [&](int64_t, int64_t begin, int64_t end) {
       ChooseTrainingKernels().swiglu_forward(args, begin, end);
     });
-    context->save_for_backward({input});
-    return y;
+    context->save_for_backward({kept});
+    return y.to(kept.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context,
                                 const variable_list& gradients) {
-    const at::Tensor input = context->get_saved_variables()[0];
-    const at::Tensor dy = gradients[0].contiguous();
+    const at::Tensor kept = context->get_saved_variables()[0];
+    const at::Tensor input = kept.to(at::kFloat);
+    const at::Tensor dy = gradients[0].to(at::kFloat).contiguous();
     const at::Tensor dinput = at::empty_like(input);
     const SwiGluRows args = {.gate_up = input.data_ptr<float>(),
                              .dy = dy.data_ptr<float>(),
@@ -159,7 +162,7 @@ class SwiGluFunction : public torch::autograd::Function<SwiGluFunction> {
     ForTasks(input.size(0), [&](int64_t, int64_t begin, int64_t end) {
       ChooseTrainingKernels().swiglu_backward(args, begin, end);
     });
-    return {dinput};
+    return {dinput.to(kept.scalar_type())};
   }
 };
 

@@ -72,8 +72,11 @@ at::Tensor PackedAttention(const at::Tensor& qkv, const RotaryTable& rotary,
       qkv.view({qkv.size(0), shape.heads + 2 * shape.kv_heads, shape.head_dim});
   const std::vector<at::Tensor> parts =
       heads.split_with_sizes({shape.heads, shape.kv_heads, shape.kv_heads}, 1);
-  const at::Tensor q = Rotate(parts[0], rotary, places.position);
-  const at::Tensor k = Rotate(parts[1], rotary, places.position);
+  const auto turned = [&](const at::Tensor& x) {
+    return Rotate(x, rotary, places.position).to(qkv.scalar_type());
+  };
+  const at::Tensor q = turned(parts[0]);
+  const at::Tensor k = turned(parts[1]);
   // Padding comes after every real row of a sequence, so the causal mask alone
   // keeps it out.
   const at::Tensor mixed = at::scaled_dot_product_attention(

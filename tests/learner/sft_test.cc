@@ -88,6 +88,25 @@ TEST(SftTest, LearnsAndWritesAFolderThatLoads) {
   EXPECT_FALSE(FileExists(config.sft().out() + ".checkpoints"));
 }
 
+// The same weights but for rounding: every learner.* key is obeyed.
+TEST(SftTest, LearnsAlikeInBf16AndWithRecomputedLayers) {
+  const std::string data = WriteRows("alike", 200);
+  const auto loss = [&data](const std::string& name, const char* dtype,
+                            const char* recompute) {
+    v1::RunConfig config = TinyConfig(TempPath(name), data);
+    config.mutable_learner()->set_dtype(dtype);
+    config.mutable_learner()->set_recompute(recompute);
+    const auto result = RunQuietly(config);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->loss : 0;
+  };
+  const double expected = loss("alike_fp32", "fp32", "none");
+  EXPECT_NEAR(loss("alike_layer", "fp32", "layer"), expected, 1e-3);
+  const double bf16 = loss("alike_bf16", "bf16", "none");
+  EXPECT_NEAR(bf16, expected, 0.1 * expected);
+  EXPECT_NE(bf16, expected) << "computed in fp32";
+}
+
 TEST(SftTest, AStoppedRunGoesOnToTheSameWeights) {
   const std::string data = WriteRows("resume", 60);
   const v1::RunConfig whole = TinyConfig(TempPath("whole"), data);

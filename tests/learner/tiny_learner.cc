@@ -5,10 +5,13 @@
 #include <span>
 #include <utility>
 
+#include "common/nn/module_scorer.h"
+
 namespace operant::learner {
 namespace {
 
 constexpr int64_t kWidth = 32;
+constexpr int64_t kScorerTokens = 64;  // of a pass of the module scorer
 
 ModelConfig TinyModel(int64_t vocab_size) {
   ModelConfig config;
@@ -77,16 +80,25 @@ v1::Trajectory MakeTrajectory(const std::string& id,
 
 TinyLearner::TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo,
                          uint64_t seed, Collective* collective,
-                         SharedOptimizer::State state)
+                         SharedOptimizer::State state, ComputeType compute)
     : ppo_(ppo),
-      policy_(CausalLm::Create(TinyModel(vocab_size), {})),
+      policy_(CausalLm::Create(TinyModel(vocab_size), {.compute = compute})),
       value_head_(kWidth, Device::kCpu),
       alone_(CreateNoCollective()),
       collective_(collective != nullptr ? collective : alone_.get()) {
+  at::set_num_threads(1);  // a model this small only waits for threads
   policy_->InitRandom(seed);
   const WeightImage start = policy_->Export();
-  reader_ = MakeEngine(policy_->config(), start);
-  reference_ = MakeEngine(policy_->config(), start);
+  if (compute == ComputeType::kFp32) {
+    reader_ = MakeEngine(policy_->config(), start);
+    reference_ = MakeEngine(policy_->config(), start);
+  } else {  // as the learner does (policy_trainer.cc)
+    reference_module_ =
+        CausalLm::Create(policy_->config(), {.compute = compute});
+    reference_module_->Load(start);
+    reader_ = CreateModuleScorer(policy_.get(), kScorerTokens);
+    reference_ = CreateModuleScorer(reference_module_.get(), kScorerTokens);
+  }
   optimizer_ = SharedOptimizer::Create(
       {{policy_->Parameters(), ppo.learning_rate()},
        {value_head_.Parameters(), ppo.value_learning_rate()}},
@@ -98,6 +110,7 @@ TinyLearner::TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo,
 }
 
 void TinyLearner::Refresh() {
+  if (reference_module_ != nullptr) return;  // it reads the policy itself
   reader_->Use(reader_->Pack(policy_->Export()).value());
 }
 
@@ -151,8 +164,9 @@ absl::StatusOr<UpdateStats> TinyLearner::Update(const Experience& experience,
                                                 const UpdateOptions& options) {
   UpdateOptions with_section = options;
   with_section.ppo = &ppo_;
-  return PpoUpdate(experience, with_section,
-                   {policy_.get(), &value_head_, optimizer_.get(), collective_});
+  return PpoUpdate(
+      experience, with_section,
+      {policy_.get(), &value_head_, optimizer_.get(), collective_});
 }
 
 }  // namespace operant::learner

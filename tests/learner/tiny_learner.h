@@ -37,7 +37,8 @@ class TinyLearner {
   // With a collective it is one of its ranks.
   TinyLearner(int64_t vocab_size, const v1::PpoSection& ppo, uint64_t seed,
               Collective* collective = nullptr,
-              SharedOptimizer::State state = SharedOptimizer::State::kWhole);
+              SharedOptimizer::State state = SharedOptimizer::State::kWhole,
+              ComputeType compute = ComputeType::kFp32);
 
   // Log-probs of each response's tokens after `prompt` under the policy now.
   std::vector<std::vector<float>> Logprobs(
@@ -66,6 +67,7 @@ class TinyLearner {
   std::unique_ptr<Collective> alone_;
   Collective* collective_;
   std::unique_ptr<SharedOptimizer> optimizer_;
+  std::unique_ptr<CausalLm> reference_module_;  // with bf16 only
   std::unique_ptr<InferenceModel> reader_;
   std::unique_ptr<InferenceModel> reference_;
 };

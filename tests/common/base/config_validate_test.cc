@@ -173,6 +173,18 @@ TEST(ConfigValidateTest, FiltersAreFineOutsideTraining) {
             absl::OkStatus());
 }
 
+TEST(ConfigValidateTest, TheRatiosToleranceFollowsTheLearnersType) {
+  const auto tolerance = [](const std::vector<std::string>& overrides) {
+    v1::RunConfig config = LoadConfig({}, overrides).value();
+    ResolveDefaults(config);
+    return config.ppo().ratio_tolerance();
+  };
+  EXPECT_EQ(tolerance({"learner.dtype=bf16"}), 0.2);
+  EXPECT_EQ(tolerance({"learner.dtype=fp32"}), 1e-4);
+  EXPECT_EQ(tolerance({"learner.dtype=bf16", "ppo.ratio_tolerance=0.01"}),
+            0.01);
+}
+
 TEST(ConfigValidateTest, EveryVerbRefuses) {
   const Refusal table[] = {
       {"run.name=../x", "run.name: value ../x"},
@@ -180,7 +192,8 @@ TEST(ConfigValidateTest, EveryVerbRefuses) {
       {"model.init=randon", "did you mean \"random\"?"},
       {"data.overlong=cut", "error or drop or left or right"},
       {"rollout.device=gpu", "auto or cpu or cuda"},
-      {"learner.dtype=bf16", "learner.dtype: value bf16, expected fp32"},
+      {"learner.dtype=fp16",
+       "learner.dtype: value fp16, expected fp32 or bf16"},
       {"learner.recompute=all", "value all, expected none or layer"},
       {"learner.staleness=65", "a number in [0, 64]"},
       {"learner.listen=everywhere", "learner.listen"},

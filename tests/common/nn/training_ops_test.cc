@@ -131,6 +131,42 @@ TEST(AttentionTest, LongSequencesTakeTheTiledPath) {
   ExpectAttentionMatches({2, 1, 8}, {600, 5});
 }
 
+// bf16 keeps 8 bits: what goes in and out is rounded once, the rest is fp32.
+constexpr double kBf16Rounding = 1.0 / 256;
+
+template <typename Operator>
+void ExpectBf16IsTheFp32OperatorRounded(const at::Tensor& input,
+                                        const Operator& op) {
+  const at::Tensor narrow =
+      input.detach().to(at::kBFloat16).set_requires_grad(true);
+  const at::Tensor wide =
+      narrow.detach().to(at::kFloat).set_requires_grad(true);
+  const at::Tensor out = op(narrow);
+  EXPECT_EQ(out.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(out, op(wide).to(at::kBFloat16)));
+  Objective(out.to(at::kFloat), 8).backward();
+  Objective(op(wide), 8).backward();
+  EXPECT_TRUE(at::allclose(narrow.grad().to(at::kFloat), wide.grad(),
+                           4 * kBf16Rounding, 4 * kBf16Rounding));
+}
+
+TEST(SwiGluTest, InBf16ItIsTheFp32OperatorRounded) {
+  ExpectBf16IsTheFp32OperatorRounded(
+      Random({70, 2 * 37}, 1), [](const at::Tensor& x) { return SwiGlu(x); });
+}
+
+TEST(AttentionTest, InBf16ItIsTheFp32OperatorRounded) {
+  for (const int64_t longest : {21, 600}) {
+    const HeadShape shape = {4, 2, 8};
+    const PackedSequences sequences = Lengths({3, longest});
+    const RotaryTable rotary = MakeRotaryTable(longest, 8, 10000);
+    ExpectBf16IsTheFp32OperatorRounded(
+        Random({sequences.rows(), 64}, 7), [&](const at::Tensor& x) {
+          return PackedAttention(x, rotary, sequences, shape);
+        });
+  }
+}
+
 TEST(AttentionTest, ASequenceDoesNotSeeItsNeighbours) {
   const HeadShape shape = {2, 2, 8};
   const RotaryTable rotary = MakeRotaryTable(16, 8, 10000);
