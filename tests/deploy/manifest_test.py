@@ -22,6 +22,7 @@ except ImportError:
     print("SKIPPED: no PyYAML: apt-get install python3-yaml")
     sys.exit(SKIPPED)
 
+import machine_files  # noqa: E402
 import manifests  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -165,7 +166,7 @@ PLANTED = [
 
 
 def run_check(operant, name, folder):
-    check = getattr(manifests, name)
+    check = getattr(manifests, name, None) or getattr(machine_files, name)
     try:
         return check(operant, folder) if name in WITH_BINARY else check(folder)
     except (KeyError, AttributeError, TypeError, IndexError) as error:
