@@ -180,6 +180,19 @@ def failpoints(context):
             "hits_each": said["failpoint_rounds"]}
 
 
+def effective_time(context):
+    """At least half an hour, or it is skipped: a fault a minute is rare."""
+    if context.seconds < 1800:
+        raise Skipped(f"its share is {context.seconds:.0f} s of the 1800 s that "
+                      "it takes; try --rows effective-time --seconds 18000")
+    said, _ = last_json(
+        [ROOT / "tests/chaos/effective_time.py",
+         context.build / "cli/operant", "--seconds", context.seconds,
+         "--seed", context.seed], context)
+    return {**said, "value": said["effective"], "violations":
+            said["violations"] + int(said["effective"] < 0.9)}
+
+
 def accept_rate(context):
     """Responses a second through a synced ledger, of 64 workers."""
     last = context.build / "bench/accept_bench"
@@ -219,6 +232,7 @@ ROWS = [
     # Its lease is the 1 s of heartbeats that it may miss (cluster.py).
     Row("paused-release-p95", 0.3, p95_of("paused_seconds", 1 + 1)),
     Row("back-p95", 0.3, p95_of("back_seconds", 15)),
+    Row("effective-time", 0.1, effective_time),
     Row("accept-rate", 0, accept_rate),
     Row("planted-bugs", 0.1, planted_bugs),
 ]
