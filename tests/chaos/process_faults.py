@@ -37,7 +37,8 @@ import resume_test  # noqa: E402
 import tiny_model  # noqa: E402
 
 resume_test.STEPS = clusters.STEPS
-SESSION_SECONDS = 180
+FAULTY_SECONDS = 60  # of a session; the rest of its run is left alone
+STALL_SECONDS = 60  # without a step: it does not go on
 QUIET_SECONDS = (0.3, 1.0)  # between faults
 MOST_VIOLATIONS = 20  # then it is clear enough
 
@@ -54,10 +55,10 @@ def through(operant, base, folder, settings):
         cluster = clusters.Cluster(operant, base, folder, proxies, settings,
                                    [])
         try:
-            end = time.monotonic() + SESSION_SECONDS
+            progress = Progress(cluster)
             while not cluster.tend():
                 failed = [e for e in cluster.ends if e[1] != 0]
-                if failed or time.monotonic() > end:
+                if failed or progress.stalled():
                     raise RuntimeError("the run without faults failed: "
                                        + cluster.log("learner")[-2000:])
                 time.sleep(0.05)
@@ -66,13 +67,29 @@ def through(operant, base, folder, settings):
     return resume_test.outcome(folder)
 
 
+class Progress:
+    """When a run last committed a step, or took steps back to go on."""
+
+    def __init__(self, cluster):
+        self._cluster, self._seen, self._at = cluster, None, time.monotonic()
+
+    def stalled(self):
+        steps = fault_kinds.ask_ledger(self._cluster,
+                                       "SELECT count(*) FROM steps")
+        if steps != self._seen:
+            self._seen, self._at = steps, time.monotonic()
+        return time.monotonic() - self._at > STALL_SECONDS
+
+
 def play(session, names, wanted, tally):
-    """Faults until `wanted` have fired or the run is done."""
+    """Faults until `wanted` have fired; then the run is left to end."""
     cluster = session.cluster
-    end = time.monotonic() + SESSION_SECONDS
-    while not cluster.tend() and time.monotonic() < end:
+    progress = Progress(cluster)
+    last_fault = time.monotonic() + FAULTY_SECONDS
+    while not cluster.tend() and not progress.stalled():
         session.pause(session.rng.uniform(*QUIET_SECONDS))
-        if sum(tally["fired"].values()) >= wanted:
+        if sum(tally["fired"].values()) >= wanted or \
+                time.monotonic() > last_fault:
             continue
         if cluster.steps() < 1 or cluster.processes["learner"].poll() == 0:
             continue
@@ -85,7 +102,7 @@ def play(session, names, wanted, tally):
 def violations_of(session, expected, staleness):
     cluster = session.cluster
     if cluster.processes["learner"].poll() != 0:
-        return [f"I11 the run did not end in {SESSION_SECONDS} s: "
+        return [f"I11 no step for {STALL_SECONDS} s: "
                 + cluster.log("learner")[-800:]]
     found = cluster.untyped_ends()
     found += check_ledger.violations(cluster.folder / "run/ledger.sqlite",
