@@ -10,10 +10,10 @@
 #include "absl/strings/str_join.h"
 #include "common/base/exit_code.h"
 #include "common/base/file_io.h"
+#include "common/base/openssl_pem.h"
 #include "common/base/openssl_ptr.h"
 #include "common/base/status_macros.h"
 #include "openssl/err.h"
-#include "openssl/pem.h"
 
 namespace operant {
 namespace internal {
@@ -31,28 +31,10 @@ std::string TakeOpensslError() {
 namespace {
 
 using internal::OpensslPtr;
+using internal::ReadPemCertificates;
 using internal::TakeOpensslError;
 
 constexpr uint64_t kMaxPemBytes = 1 << 20;
-
-OpensslPtr<BIO> Reader(std::string_view pem) {
-  return OpensslPtr<BIO>(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
-// Never asks a terminal for the passphrase of an encrypted key.
-int NoPassphrase(char*, int, int, void*) { return 0; }
-
-std::vector<OpensslPtr<X509>> CertificatesOf(std::string_view pem) {
-  std::vector<OpensslPtr<X509>> all;
-  const OpensslPtr<BIO> in = Reader(pem);
-  while (X509* next =
-             PEM_read_bio_X509(in.get(), nullptr, NoPassphrase, nullptr)) {
-    all.emplace_back(next);
-  }
-  ERR_clear_error();  // the end of the text is an error to OpenSSL
-  return all;
-}
 
 absl::Time TimeOf(const ASN1_TIME* time) {
   std::tm parts = {};
@@ -63,9 +45,7 @@ absl::Time TimeOf(const ASN1_TIME* time) {
 std::string NameOf(const X509_NAME* name) {
   const OpensslPtr<BIO> out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(out.get(), &text);
-  return std::string(text, static_cast<size_t>(size));
+  return internal::TextOf(*out);
 }
 
 std::vector<std::string> UrisOf(const X509& certificate) {
@@ -90,9 +70,7 @@ CertificateInfo InfoOf(const X509& certificate) {
 }
 
 absl::Status CheckKey(X509& leaf, std::string_view pem, const TlsFiles& files) {
-  const OpensslPtr<BIO> in = Reader(pem);
-  const OpensslPtr<EVP_PKEY> key(
-      PEM_read_bio_PrivateKey(in.get(), nullptr, NoPassphrase, nullptr));
+  const OpensslPtr<EVP_PKEY> key = internal::ReadPemKey(pem);
   if (key == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         "cannot read key: file=", files.key, " (", TakeOpensslError(),
@@ -123,7 +101,7 @@ absl::Status CheckChain(const std::vector<OpensslPtr<X509>>& chain,
                         std::string_view ca_pem, const TlsFiles& files,
                         absl::Time now) {
   const OpensslPtr<X509_STORE> store(X509_STORE_new());
-  for (const auto& ca : CertificatesOf(ca_pem)) {
+  for (const auto& ca : ReadPemCertificates(ca_pem)) {
     X509_STORE_add_cert(store.get(), ca.get());
   }
   STACK_OF(X509)* between = sk_X509_new_null();
@@ -147,7 +125,7 @@ absl::Status CheckChain(const std::vector<OpensslPtr<X509>>& chain,
 }  // namespace
 
 absl::StatusOr<CertificateInfo> ReadCertificate(std::string_view pem) {
-  const auto all = CertificatesOf(pem);
+  const auto all = ReadPemCertificates(pem);
   if (!all.empty()) return InfoOf(*all[0]);
   return absl::InvalidArgumentError(
       "no certificate found, expected PEM (BEGIN CERTIFICATE)");
@@ -183,7 +161,7 @@ absl::StatusOr<CertificateInfo> CheckTlsFiles(const TlsFiles& files,
   ASSIGN_OR_RETURN(const std::string ca, ReadFile(files.ca, kMaxPemBytes));
   ASSIGN_OR_RETURN(const std::string pem,
                    ReadFile(files.certificate, kMaxPemBytes));
-  const auto chain = CertificatesOf(pem);
+  const auto chain = ReadPemCertificates(pem);
   if (chain.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("no certificate: file=", files.certificate,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/openssl_pem.h"
 #include "common/base/openssl_ptr.h"
 #include "common/base/status_macros.h"
 #include "openssl/pem.h"
@@ -97,9 +98,7 @@ absl::StatusOr<std::string> ToPem(const Write& write) {
   if (out == nullptr || write(out.get()) != 1) {
     return OpensslFailed("write PEM");
   }
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(out.get(), &text);
-  return std::string(text, static_cast<size_t>(size));
+  return internal::TextOf(*out);
 }
 
 absl::StatusOr<KeyedCertificate> SignAndWrite(X509& certificate,
@@ -117,9 +116,6 @@ absl::StatusOr<KeyedCertificate> SignAndWrite(X509& certificate,
   return result;
 }
 
-// Never asks a terminal for the passphrase of an encrypted key.
-int NoPassphrase(char*, int, int, void*) { return 0; }
-
 // A CA read back from PEM.
 struct Authority {
   OpensslPtr<X509> certificate;
@@ -127,15 +123,10 @@ struct Authority {
 };
 
 absl::StatusOr<Authority> ReadAuthority(const KeyedCertificate& pem) {
-  const auto reader = [](const std::string& text) {
-    return OpensslPtr<BIO>(
-        BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  };
-  Authority authority{
-      .certificate = OpensslPtr<X509>(PEM_read_bio_X509(
-          reader(pem.certificate).get(), nullptr, NoPassphrase, nullptr)),
-      .key = OpensslPtr<EVP_PKEY>(PEM_read_bio_PrivateKey(
-          reader(pem.key).get(), nullptr, NoPassphrase, nullptr))};
+  auto certificates = internal::ReadPemCertificates(pem.certificate);
+  Authority authority;
+  if (!certificates.empty()) authority.certificate = std::move(certificates[0]);
+  authority.key = internal::ReadPemKey(pem.key);
   if (authority.certificate != nullptr && authority.key != nullptr &&
       X509_check_ca(authority.certificate.get()) != 0 &&
       X509_check_private_key(authority.certificate.get(),

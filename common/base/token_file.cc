@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/certificate.h"
+#include "common/base/digest.h"
 #include "common/base/file_io.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "openssl/crypto.h"
 #include "openssl/rand.h"
-#include "openssl/sha.h"
 
 namespace operant {
 namespace {
@@ -50,14 +50,6 @@ absl::StatusOr<std::vector<std::string>> ReadTokens(const std::string& path) {
                    ", expected one a line; operant certs token writes one"));
 }
 
-// Of equal size whatever the tokens, so that the comparison takes equal time.
-std::string Digest(std::string_view token) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<TokenFile>> TokenFile::Open(
@@ -90,13 +82,14 @@ std::string TokenFile::Current(absl::Time now) {
 }
 
 bool TokenFile::Accepts(std::string_view token, absl::Time now) {
-  const std::string digest = Digest(token);
+  // Digests are of equal size, so that the comparison takes equal time.
+  const std::string digest = Sha256(token);
   absl::MutexLock lock(&mu_);
   Refresh(now);
   bool accepted = false;
   for (const std::string& known : tokens_) {
     accepted |=
-        CRYPTO_memcmp(Digest(known).data(), digest.data(), digest.size()) == 0;
+        CRYPTO_memcmp(Sha256(known).data(), digest.data(), digest.size()) == 0;
   }
   return accepted;
 }
