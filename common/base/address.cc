@@ -82,6 +82,17 @@ bool IsLoopback(const std::string& host) {
   return host == "localhost";
 }
 
+absl::StatusOr<HostPort> ParseTarget(std::string_view target) {
+  constexpr std::string_view kByName = "dns:///";
+  if (target.starts_with(kByName)) target.remove_prefix(kByName.size());
+  return ParseHostPort(target);
+}
+
+bool IsLoopbackTarget(std::string_view target) {
+  const absl::StatusOr<HostPort> parsed = ParseTarget(target);
+  return parsed.ok() && IsLoopback(parsed->host);
+}
+
 absl::Status CheckCanListen(const HostPort& address) {
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;

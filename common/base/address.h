@@ -23,6 +23,13 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 // 127.0.0.0/8, ::1 or "localhost". No name is looked up.
 bool IsLoopback(const std::string& host);
 
+// What a gRPC client dials: "host:port", or "dns:///name:port". Errors: as
+// ParseHostPort.
+absl::StatusOr<HostPort> ParseTarget(std::string_view target);
+
+// Whether what is sent to `target` surely stays on this machine.
+bool IsLoopbackTarget(std::string_view target);
+
 // Whether something could listen on `address` now, found out by trying to:
 // FailedPrecondition (in use), PermissionDenied, InvalidArgument (no address
 // of this machine). Port 0 asks for the host alone.

@@ -5,8 +5,10 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 
-namespace operant::internal {
+namespace operant {
 namespace {
+
+using internal::ConfigFaults;
 
 // As long as a host name.
 constexpr size_t kMaxDomainBytes = 255;
@@ -17,8 +19,8 @@ bool IsDomainCharacter(char c) {
 }
 
 // What a plaintext process cannot have.
-void CheckPlaintext(const v1::SecuritySection& security, bool certificates,
-                    ConfigFaults& faults) {
+void CheckPlaintext(const v1::SecuritySection& security, ConfigFaults& faults) {
+  const bool certificates = HasCertificates(security);
   if (certificates && security.plaintext()) {
     faults.Add({"security.plaintext", "true",
                 "no value since certificates are given",
@@ -34,6 +36,17 @@ void CheckPlaintext(const v1::SecuritySection& security, bool certificates,
 
 }  // namespace
 
+bool HasCertificates(const v1::SecuritySection& security) {
+  return !security.certs().empty() || !security.certificate().empty() ||
+         !security.key().empty() || !security.ca().empty();
+}
+
+void AllowPlaintext(v1::SecuritySection& security) {
+  if (!HasCertificates(security)) security.set_plaintext(true);
+}
+
+namespace internal {
+
 void CheckSecurity(const v1::SecuritySection& security, ConfigFaults& faults) {
   const std::string& domain = security.trust_domain();
   if (domain.empty() || domain.size() > kMaxDomainBytes ||
@@ -42,16 +55,15 @@ void CheckSecurity(const v1::SecuritySection& security, ConfigFaults& faults) {
                 "at most 255 of a-z, 0-9, '.', '-' and '_'",
                 "leave the key out for \"operant\""});
   }
-  const bool any = !security.certificate().empty() || !security.key().empty() ||
-                   !security.ca().empty();
   const bool all = !security.certificate().empty() && !security.key().empty() &&
                    !security.ca().empty();
-  if (security.certs().empty() && any && !all) {
+  if (HasCertificates(security) && security.certs().empty() && !all) {
     faults.Add({"security.certificate", security.certificate(),
                 "certificate, key and ca together",
                 "set all three, or security.certs"});
   }
-  CheckPlaintext(security, any || !security.certs().empty(), faults);
+  CheckPlaintext(security, faults);
 }
 
-}  // namespace operant::internal
+}  // namespace internal
+}  // namespace operant

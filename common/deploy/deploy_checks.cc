@@ -7,7 +7,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/base/address.h"
 #include "common/base/config_faults.h"
 #include "common/deploy/deploy_paths.h"
@@ -194,10 +193,7 @@ void CheckEndpoints(const v1::RewardSection& reward, Target target,
                   "start it as a service of its own and name its address"});
       continue;
     }
-    const auto address = ParseHostPort(
-        std::string(absl::StripPrefix(endpoint.address(), "dns:///")));
-    if (target == Target::kSystemd || !address.ok() ||
-        !IsLoopback(address->host)) {
+    if (target == Target::kSystemd || !IsLoopbackTarget(endpoint.address())) {
       continue;
     }
     faults.Add({key + ".address", endpoint.address(),

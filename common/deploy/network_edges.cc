@@ -88,8 +88,7 @@ std::vector<int> OutsidePorts(const v1::RunConfig& config, bool learner) {
   std::vector<int> ports;
   if (learner) {
     for (const v1::RewardEndpoint& endpoint : reward.endpoints()) {
-      const auto address = ParseHostPort(
-          std::string(absl::StripPrefix(endpoint.address(), "dns:///")));
+      const auto address = ParseTarget(endpoint.address());
       if (address.ok()) ports.push_back(address->port);
     }
   } else if (reward.scorer() == "judge" || reward.scorer() == "pairwise") {

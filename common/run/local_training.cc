@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/config_security.h"
 #include "common/base/file_io.h"
 #include "common/base/log.h"
 #include "common/base/monotonic_clock.h"
@@ -370,19 +371,12 @@ absl::Status LocalTraining::WriteReport() {
       absl::StrCat("{\"peak_rss_mib\":", table_.PeakRssJson(), "}"));
 }
 
-// Without certificates the processes talk in plaintext: all of them are on
-// loopback addresses.
-void AllowPlaintext(v1::SecuritySection& security) {
-  const bool certificates =
-      !security.certs().empty() || !security.certificate().empty();
-  if (!certificates) security.set_plaintext(true);
-}
-
 }  // namespace
 
 absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options) {
   LocalTrainingOptions filled = options;
   DivideThreads(UsableCores(), filled.config);
+  // All processes are on loopback addresses.
   AllowPlaintext(*filled.config.mutable_security());
   ASSIGN_OR_RETURN(
       std::unique_ptr<RunDirectory> run,

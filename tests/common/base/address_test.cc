@@ -33,6 +33,18 @@ TEST(AddressTest, KnowsLoopback) {
   }
 }
 
+TEST(AddressTest, ATargetMayStartWithTheNameOfItsResolver) {
+  EXPECT_EQ(ParseTarget("dns:///rewards.example:1")->host, "rewards.example");
+  EXPECT_EQ(ParseTarget("[::1]:2")->port, 2);
+  EXPECT_FALSE(ParseTarget("dns:///rewards.example").ok());
+  for (const char* target : {"dns:///localhost:1", "127.0.0.1:1", "[::1]:1"}) {
+    EXPECT_TRUE(IsLoopbackTarget(target)) << target;
+  }
+  for (const char* target : {"dns:///learner:1", "10.0.0.1:1", "localhost"}) {
+    EXPECT_FALSE(IsLoopbackTarget(target)) << target;
+  }
+}
+
 TEST(AddressTest, AnAddressOfAnotherMachineIsInvalidArgument) {
   // TEST-NET-1 (RFC 5737) belongs to no machine.
   EXPECT_EQ(CheckCanListen({"192.0.2.1", 0}).code(),
