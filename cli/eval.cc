@@ -8,6 +8,7 @@
 #include "cli/engine_sampler.h"
 #include "cli/local_scorer.h"
 #include "cli/verbs.h"
+#include "common/base/config_security.h"
 #include "common/base/credentials.h"
 #include "common/base/file_io.h"
 #include "common/base/metrics.h"
@@ -61,8 +62,8 @@ absl::StatusOr<std::unique_ptr<InferenceModel>> ReferenceModel(
 
 absl::StatusOr<std::unique_ptr<RewardGateway>> OpenGateway(
     v1::RewardSection rewards, const std::string& scorer_address,
-    const std::string& tokenizer_digest, ChannelCredentials to_servers,
-    MetricRegistry* metrics) {
+    const std::string& tokenizer_digest,
+    std::shared_ptr<const Credentials> credentials, MetricRegistry* metrics) {
   if (!scorer_address.empty()) {
     v1::RewardEndpoint* endpoint = rewards.add_endpoints();
     endpoint->set_name("builtin");
@@ -70,30 +71,25 @@ absl::StatusOr<std::unique_ptr<RewardGateway>> OpenGateway(
     endpoint->set_weight(1);
     endpoint->set_deadline_ms(rewards.deadline_ms());
   }
-  ASSIGN_OR_RETURN(auto gateway,
-                   RewardGateway::Create({.config = rewards,
-                                          .run_id = "eval",
-                                          .tokenizer_digest = tokenizer_digest,
-                                          .to_servers = std::move(to_servers)},
-                                         metrics));
+  ASSIGN_OR_RETURN(auto gateway, RewardGateway::Create(
+                                     {.config = rewards,
+                                      .run_id = "eval",
+                                      .tokenizer_digest = tokenizer_digest,
+                                      .credentials = std::move(credentials)},
+                                     metrics));
   RETURN_IF_ERROR(gateway->Handshake());
   return gateway;
 }
 
-// Shown to reward servers as the run's learner shows them. A scorer of our own
-// listens on a loopback address, in plaintext (LocalScorer).
-absl::StatusOr<ChannelCredentials> ToRewardServers(
+// What the run's learner shows to reward servers. A scorer of our own listens
+// on a loopback address, in plaintext (LocalScorer).
+absl::StatusOr<std::shared_ptr<const Credentials>> LearnerCredentials(
     const v1::RunConfig& config) {
-  const v1::SecuritySection& security = config.security();
-  const bool certificates =
-      !security.certs().empty() || !security.certificate().empty();
-  if (config.reward().endpoints().empty() || !certificates) {
-    return Credentials::Plaintext()->ForPeer(v1::ROLE_REWARD);
-  }
-  ASSIGN_OR_RETURN(const auto credentials,
-                   Credentials::Load(security, {.role = v1::ROLE_LEARNER,
-                                                .run = config.run().name()}));
-  return credentials->ForPeer(v1::ROLE_REWARD);
+  if (config.reward().endpoints().empty()) return Credentials::Plaintext();
+  v1::SecuritySection security = config.security();
+  AllowPlaintext(security);
+  return Credentials::Load(
+      security, {.role = v1::ROLE_LEARNER, .run = config.run().name()});
 }
 
 absl::StatusOr<std::vector<learner::EvaluatedResponse>> Sample(
@@ -137,8 +133,7 @@ absl::StatusOr<ExitCode> Evaluate(const Flags& flags) {
                    LoadFor(flags.config, ConfigUse::kEval));
   InitLoggingAs("eval", 0, config.log());
   InstallShutdownHandlers();
-  ASSIGN_OR_RETURN(const ChannelCredentials to_servers,
-                   ToRewardServers(config));
+  ASSIGN_OR_RETURN(auto credentials, LearnerCredentials(config));
   ASSIGN_OR_RETURN(const learner::LearnerInputs inputs,
                    learner::LoadLearnerInputs(config));
   ASSIGN_OR_RETURN(
@@ -149,10 +144,10 @@ absl::StatusOr<ExitCode> Evaluate(const Flags& flags) {
     ASSIGN_OR_RETURN(scorer, LocalScorer::Start(flags.config));
   }
   const auto metrics = MetricRegistry::Create();
-  ASSIGN_OR_RETURN(
-      const auto rewards,
-      OpenGateway(config.reward(), scorer ? scorer->address() : "",
-                  inputs.tokenizer->digest(), to_servers, metrics.get()));
+  ASSIGN_OR_RETURN(const auto rewards,
+                   OpenGateway(config.reward(), scorer ? scorer->address() : "",
+                               inputs.tokenizer->digest(),
+                               std::move(credentials), metrics.get()));
   ASSIGN_OR_RETURN(const auto responses,
                    Sample(config, model, *rewards, inputs));
   if (!flags.responses.empty())

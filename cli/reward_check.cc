@@ -5,8 +5,11 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/config.h"
+#include "common/base/config_security.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/conformance.h"
+#include "common/reward_client/endpoint_credentials.h"
 #include "common/reward_client/server_info.h"
 
 namespace operant::cli {
@@ -17,12 +20,16 @@ constexpr const char* kFooter =
     "and some things that it should survive; then measures it. Ends with 0 if\n"
     "the contract is kept, 65 if not, 69 if nobody answers.\n"
     "\nExample:\n"
-    "  operant reward check 127.0.0.1:50061 --data rows.jsonl\n";
+    "  operant reward check 127.0.0.1:50061 --data rows.jsonl\n"
+    "  operant reward check 10.0.0.3:50061 --certs certs\n"
+    "  operant reward check rewards.example:443 --tls host\n";
 
 struct Flags {
   std::string address;
   std::string data;
   std::string token_file;
+  std::string tls, tls_ca;  // as the keys of reward.endpoints
+  std::string certs;        // as security.certs
   double load_seconds = 1;
 };
 
@@ -52,8 +59,27 @@ void PrintLoad(const std::vector<LoadRow>& load) {
   }
 }
 
+// The caller is an operator.
+absl::StatusOr<ChannelCredentials> ToServer(const Flags& flags) {
+  v1::RunConfig config;
+  config.mutable_security()->set_certs(flags.certs);
+  ResolveDefaults(config);
+  AllowPlaintext(*config.mutable_security());
+  ASSIGN_OR_RETURN(const auto own,
+                   Credentials::Load(config.security(),
+                                     {.role = v1::ROLE_OPERATOR, .run = ""}));
+  v1::RewardEndpoint endpoint;
+  endpoint.set_name(flags.address);
+  endpoint.set_address(flags.address);
+  endpoint.set_token_file(flags.token_file);
+  endpoint.set_tls(flags.tls);
+  endpoint.set_tls_ca(flags.tls_ca);
+  return EndpointCredentials(endpoint, *own);
+}
+
 absl::StatusOr<ExitCode> Check(const Flags& flags) {
   ConformanceOptions options;
+  ASSIGN_OR_RETURN(options.credentials, ToServer(flags));
   options.address = flags.address;
   options.token_file = flags.token_file;
   options.load_time = absl::Seconds(flags.load_seconds);
@@ -79,6 +105,16 @@ void AddRewardCheckVerb(CLI::App& reward, Action& action) {
                    "JSONL rows {prompt, response, ground_truth, ...} to score");
   verb->add_option("--token-file", flags->token_file,
                    "File with the bearer token");
+  verb->add_option("--tls", flags->tls,
+                   "roles, host or none (operant config explain "
+                   "reward.endpoints); default: roles with --certs, else none")
+      ->check(CLI::IsMember({"roles", "host", "none"}));
+  verb->add_option("--tls-ca", flags->tls_ca,
+                   "With --tls host: PEM file of the CAs to trust")
+      ->type_name("FILE");
+  verb->add_option("--certs", flags->certs,
+                   "Folder of operant certs; operator.pem is shown")
+      ->type_name("DIR");
   verb->add_option("--load-seconds", flags->load_seconds,
                    "Seconds of load per batch size; 0: none")
       ->capture_default_str();

@@ -264,12 +264,11 @@ absl::Status LearnerSession::ConnectRewards() {
   RETURN_IF_ERROR(CheckDataSources(config_.reward(), sources));
   ASSIGN_OR_RETURN(
       rewards_,
-      RewardGateway::Create(
-          {.config = config_.reward(),
-           .run_id = RunId(),
-           .tokenizer_digest = inputs_.tokenizer->digest(),
-           .to_servers = options_.credentials->ForPeer(v1::ROLE_REWARD)},
-          metrics_.get()));
+      RewardGateway::Create({.config = config_.reward(),
+                             .run_id = RunId(),
+                             .tokenizer_digest = inputs_.tokenizer->digest(),
+                             .credentials = options_.credentials},
+                            metrics_.get()));
   return rewards_->Handshake();
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/base/address.h"
+#include "common/base/config_security.h"
 #include "common/base/credentials.h"
 #include "common/base/file_io.h"
 #include "common/base/metrics.h"
@@ -50,15 +51,11 @@ Text RunFolder(const v1::RunConfig& config) {
   return absl::StrCat(path, " will be made");
 }
 
-bool HasCertificates(const v1::SecuritySection& security) {
-  return !security.certs().empty() || !security.certificate().empty();
-}
-
 // Plaintext without certificates, as operant train has it.
 absl::StatusOr<std::shared_ptr<const Credentials>> LearnerCredentials(
     const v1::RunConfig& config) {
   v1::SecuritySection security = config.security();
-  if (!HasCertificates(security)) security.set_plaintext(true);
+  AllowPlaintext(security);
   return Credentials::Load(
       security, {.role = v1::ROLE_LEARNER, .run = config.run().name()});
 }
@@ -101,11 +98,10 @@ Text Rewards(const v1::RunConfig& config) {
   ASSIGN_OR_RETURN(const auto credentials, LearnerCredentials(config));
   const auto metrics = MetricRegistry::Create();
   ASSIGN_OR_RETURN(const auto gateway,
-                   RewardGateway::Create(
-                       {.config = rewards,
-                        .run_id = config.run().name(),
-                        .to_servers = credentials->ForPeer(v1::ROLE_REWARD)},
-                       metrics.get()));
+                   RewardGateway::Create({.config = rewards,
+                                          .run_id = config.run().name(),
+                                          .credentials = credentials},
+                                         metrics.get()));
   RETURN_IF_ERROR(gateway->Handshake());
   return absl::StrJoin(gateway->infos(), "; ",
                        [](std::string* out, const v1::GetInfoResponse& info) {

@@ -91,9 +91,7 @@ void CheckAddress(const v1::RewardEndpoint& endpoint, const std::string& key,
                   ConfigFaults& faults) {
   const bool started_here = !endpoint.command().empty();
   if (started_here && endpoint.address().empty()) return;
-  const absl::string_view target =
-      absl::StripPrefix(endpoint.address(), "dns:///");
-  const absl::StatusOr<HostPort> parsed = ParseHostPort(std::string(target));
+  const absl::StatusOr<HostPort> parsed = ParseTarget(endpoint.address());
   if (!parsed.ok() || (parsed->port == 0 && !started_here)) {
     faults.Add({key + ".address", endpoint.address(),
                 "host:port or dns:///name:port of a reward server",
@@ -102,6 +100,20 @@ void CheckAddress(const v1::RewardEndpoint& endpoint, const std::string& key,
     faults.Add({key + ".address", endpoint.address(),
                 "a loopback address since command starts it on this machine",
                 "leave the address out to take a free port"});
+  }
+}
+
+void CheckTransport(const v1::RewardEndpoint& endpoint, const std::string& key,
+                    ConfigFaults& faults) {
+  const std::string& tls = endpoint.tls();
+  if (!tls.empty() && tls != "roles" && tls != "host" && tls != "none") {
+    faults.Add({key + ".tls", tls, "roles, host or none",
+                "leave the key out for roles in a run with certificates"});
+  }
+  if (!endpoint.tls_ca().empty() && tls != "host") {
+    faults.Add({key + ".tls_ca", endpoint.tls_ca(),
+                "no value unless tls is host",
+                absl::StrCat("set ", key, ".tls=host, or leave it out")});
   }
 }
 
@@ -120,6 +132,7 @@ void CheckComponentWeights(const v1::RewardEndpoint& endpoint,
 void CheckEndpoint(const v1::RewardEndpoint& endpoint, const std::string& key,
                    ConfigFaults& faults) {
   CheckAddress(endpoint, key, faults);
+  CheckTransport(endpoint, key, faults);
   CheckComponentWeights(endpoint, key, faults);
   if (!endpoint.command().empty() && endpoint.command(0).empty()) {
     faults.Add({key + ".command[0]", "", "a program",

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/base/address.h"
 #include "common/base/authorization.h"
+#include "common/base/config_security.h"
 #include "common/base/file_io.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
@@ -133,10 +133,6 @@ class MutualTls : public Credentials {
   const std::shared_ptr<TokenFile> tokens_;
 };
 
-bool HasCertificates(const v1::SecuritySection& security) {
-  return !security.certs().empty() || !security.certificate().empty();
-}
-
 absl::Status CheckUse(const Identity& self, const v1::SecuritySection& security,
                       const Credentials::Use& use, const TlsFiles& files) {
   const bool run_fits =
@@ -206,43 +202,32 @@ absl::StatusOr<std::shared_ptr<const Credentials>> Credentials::Load(
                                      std::move(tokens));
 }
 
-absl::StatusOr<ChannelCredentials> WithToken(ChannelCredentials channel,
-                                             const std::string& token_file,
-                                             int reload_seconds) {
-  ASSIGN_OR_RETURN(std::shared_ptr<TokenFile> tokens,
-                   OpenTokens(token_file, reload_seconds));
-  if (tokens == nullptr) return channel;
-  return AddToken(channel, std::move(tokens));
-}
-
-absl::StatusOr<ChannelCredentials> HostCredentials(const HostTls& host) {
-  for (const std::string& path :
-       {host.ca_file, host.certificate_file, host.key_file}) {
-    if (!path.empty()) RETURN_IF_ERROR(ReadFile(path).status());
-  }
+absl::StatusOr<ChannelCredentials> HostCredentials(const std::string& ca_file) {
+  constexpr unsigned kReloadSeconds = 10;
   tls::TlsChannelCredentialsOptions options;
   options.set_verify_server_certs(true);
   options.set_certificate_verifier(
       std::make_shared<tls::HostNameCertificateVerifier>());
-  if (!host.key_file.empty()) RETURN_IF_ERROR(CheckPrivate(host.key_file));
-  if (!host.ca_file.empty() || !host.certificate_file.empty()) {
+  if (!ca_file.empty()) {
+    ASSIGN_OR_RETURN(const std::string pem, ReadFile(ca_file));
+    if (!ReadCertificate(pem).ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no CA: file=", ca_file,
+                       ", expected PEM (BEGIN CERTIFICATE); leave it out to "
+                       "trust the system's"));
+    }
     options.set_certificate_provider(
-        std::make_shared<tls::FileWatcherCertificateProvider>(
-            host.key_file, host.certificate_file, host.ca_file,
-            host.reload_seconds));
+        std::make_shared<tls::FileWatcherCertificateProvider>(ca_file,
+                                                              kReloadSeconds));
+    options.watch_root_certs();
   }
-  if (!host.ca_file.empty()) options.watch_root_certs();
-  if (!host.certificate_file.empty()) options.watch_identity_key_cert_pairs();
-  return WithToken(tls::TlsCredentials(options), host.token_file,
-                   host.reload_seconds);
+  return tls::TlsCredentials(options);
 }
 
 absl::Status CheckDialable(const std::string& address,
                            const Credentials& credentials) {
   if (credentials.encrypted()) return absl::OkStatus();
-  const absl::StatusOr<HostPort> parsed =
-      ParseHostPort(std::string(absl::StripPrefix(address, "dns:///")));
-  if (parsed.ok() && IsLoopback(parsed->host)) return absl::OkStatus();
+  if (IsLoopbackTarget(address)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       "cannot dial: address=", address,
       ", expected a loopback address since plaintext may not leave the "

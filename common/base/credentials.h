@@ -51,23 +51,11 @@ class Credentials {
   virtual ChannelCredentials ForPeer(v1::Role peer) const = 0;
 };
 
-// TLS to a server that is verified by its host name: a reward server without
-// an identity of ours.
-struct HostTls {
-  std::string ca_file;           // empty: the CAs that the system trusts
-  std::string certificate_file;  // with key_file, ours; empty: none is shown
-  std::string key_file;
-  std::string token_file;  // its first token is sent; empty: none
-  int reload_seconds = 10;
-};
-// Errors: NotFound (names the file); as CheckPrivate and TokenFile.
-absl::StatusOr<ChannelCredentials> HostCredentials(const HostTls& tls);
-
-// The same server, sent the first token of `token_file` with each call.
-// `channel` must be encrypted. Errors: as TokenFile.
-absl::StatusOr<ChannelCredentials> WithToken(ChannelCredentials channel,
-                                             const std::string& token_file,
-                                             int reload_seconds);
+// TLS to a server that is verified by its host name and is shown nothing: a
+// reward server without an identity of ours. `ca_file` holds the CAs that are
+// trusted, and is looked at every ten seconds for new ones; "": those that the
+// system trusts. Errors: NotFound; InvalidArgument (no certificate in it).
+absl::StatusOr<ChannelCredentials> HostCredentials(const std::string& ca_file);
 
 // OK if `credentials` may dial `address`: FailedPrecondition for plaintext to
 // anything but a loopback address.

@@ -25,8 +25,11 @@ std::vector<UsedPath> UsedPaths(const v1::RunConfig& config) {
        false},
   };
   for (int i = 0; i < reward.endpoints_size(); ++i) {
-    all.push_back({absl::StrCat("reward.endpoints[", i, "].token_file"),
-                   reward.endpoints(i).token_file(), true, false, false});
+    const std::string key = absl::StrCat("reward.endpoints[", i, "]");
+    all.push_back({key + ".token_file", reward.endpoints(i).token_file(), true,
+                   false, false});
+    all.push_back(
+        {key + ".tls_ca", reward.endpoints(i).tls_ca(), true, false, false});
   }
   std::erase_if(all, [&reward](const UsedPath& used) {
     const bool nobody = !used.learner && reward.endpoints_size() > 0;

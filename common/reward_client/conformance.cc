@@ -282,7 +282,7 @@ bool ConformanceReport::passed() const {
 
 absl::StatusOr<ConformanceReport> CheckConformance(
     const ConformanceOptions& options) {
-  RewardStub stub(options.address, options.token_file);
+  RewardStub stub(options.address, options.token_file, options.credentials);
   ConformanceReport report;
   ASSIGN_OR_RETURN(report.info, Greet(stub, options));
   report.checks = Conformance(options, &stub, report.info).Run();

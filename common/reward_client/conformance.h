@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/credentials.h"
 #include "operant/v1/reward.pb.h"
 
 namespace operant {
@@ -15,6 +16,7 @@ namespace operant {
 struct ConformanceOptions {
   std::string address;
   std::string token_file;                       // may be empty
+  ChannelCredentials credentials = {};          // as MakeChannel takes it
   std::vector<v1::ScoreItem> items;             // empty: a built-in sample
   absl::Duration deadline = absl::Seconds(10);  // of each call
   absl::Duration load_time = absl::Seconds(1);  // per batch size; zero: none

@@ -7,14 +7,13 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/time.h"
-#include "common/base/address.h"
 #include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/batching.h"
 #include "common/reward_client/combination.h"
 #include "common/reward_client/endpoint_client.h"
+#include "common/reward_client/endpoint_credentials.h"
 #include "common/reward_client/endpoint_run.h"
 #include "common/reward_client/error_policy.h"
 #include "common/reward_client/routing.h"
@@ -44,15 +43,19 @@ absl::Status FirstError(const Answers& answers) {
 
 class GatewayImpl : public RewardGateway {
  public:
+  // `channels`: of each endpoint.
   GatewayImpl(const Options& options, const ErrorPolicy& policy,
+              const std::vector<ChannelCredentials>& channels,
               MetricRegistry* metrics)
       : config_(options.config),
         policy_(policy),
         dropped_(metrics->Get(metric::kRewardDroppedItemsTotal)),
         replaced_(metrics->Get(metric::kRewardReplacedItemsTotal)) {
-    for (const v1::RewardEndpoint& endpoint : config_.endpoints()) {
-      clients_.push_back(std::make_unique<EndpointClient>(
-          ClientOptions(endpoint, options), metrics));
+    for (int e = 0; e < config_.endpoints_size(); ++e) {
+      EndpointClient::Options client =
+          ClientOptions(config_.endpoints(e), options);
+      client.credentials = channels[e];
+      clients_.push_back(std::make_unique<EndpointClient>(client, metrics));
     }
   }
 
@@ -95,7 +98,6 @@ class GatewayImpl : public RewardGateway {
     client.cache_items = config.no_cache() ? 0 : config.cache_items();
     client.component_weights = {endpoint.component_weights().begin(),
                                 endpoint.component_weights().end()};
-    client.credentials = options.to_servers;
     client.deadline = absl::Milliseconds(endpoint.deadline_ms());
     client.unavailable_wait = absl::Milliseconds(config.unavailable_wait_ms());
     client.retry.max_retries = config.max_retries();
@@ -184,21 +186,6 @@ absl::Status Unresolved(const std::string& key, double value,
                    ", expected ", expected, "; resolve the defaults first"));
 }
 
-// A token on an unencrypted connection stays on this machine.
-absl::Status CheckToken(const v1::RewardEndpoint& endpoint) {
-  const absl::StatusOr<HostPort> target = ParseHostPort(
-      std::string(absl::StripPrefix(endpoint.address(), "dns:///")));
-  if (endpoint.token_file().empty() ||
-      (target.ok() && IsLoopback(target->host))) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "reward token would leave this machine unencrypted: "
-      "reward.endpoints.token_file with address='",
-      endpoint.address(),
-      "', expected a loopback address; reach the server through a tunnel"));
-}
-
 absl::Status CheckEndpoints(const v1::RewardSection& config) {
   if (config.endpoints().empty()) {
     return Unresolved("reward.endpoints", 0, "at least one endpoint");
@@ -211,7 +198,6 @@ absl::Status CheckEndpoints(const v1::RewardSection& config) {
           endpoint.name(),
           "', expected host:port; only operant train starts a command"));
     }
-    RETURN_IF_ERROR(CheckToken(endpoint));
     if (!std::isfinite(endpoint.weight()) || endpoint.weight() == 0) {
       return Unresolved("reward.endpoints.weight", endpoint.weight(),
                         "a finite number other than 0");
@@ -247,7 +233,12 @@ absl::StatusOr<std::unique_ptr<RewardGateway>> RewardGateway::Create(
   RETURN_IF_ERROR(CheckConfig(options.config));
   ASSIGN_OR_RETURN(const ErrorPolicy policy,
                    ParseErrorPolicy(options.config.on_error()));
-  return std::make_unique<GatewayImpl>(options, policy, metrics);
+  std::vector<ChannelCredentials> channels;
+  for (const v1::RewardEndpoint& endpoint : options.config.endpoints()) {
+    ASSIGN_OR_RETURN(channels.emplace_back(),
+                     EndpointCredentials(endpoint, *options.credentials));
+  }
+  return std::make_unique<GatewayImpl>(options, policy, channels, metrics);
 }
 
 }  // namespace operant

@@ -44,12 +44,13 @@ class RewardGateway {
     v1::RewardSection config;  // resolved
     std::string run_id;
     std::string tokenizer_digest;
-    ChannelCredentials to_servers = {};  // as MakeChannel takes it
+    // What endpoints with tls "roles" are shown.
+    std::shared_ptr<const Credentials> credentials = Credentials::Plaintext();
   };
 
   // Opens channels; does not yet call. `metrics` is not owned. Errors:
   // InvalidArgument (the configuration is not resolved, or not usable),
-  // FailedPrecondition (two endpoints with one name).
+  // FailedPrecondition (two endpoints with one name); EndpointCredentials'.
   static absl::StatusOr<std::unique_ptr<RewardGateway>> Create(
       const Options& options, MetricRegistry* metrics);
   virtual ~RewardGateway() = default;

@@ -153,6 +153,15 @@ def rotate(run, mine, report):
     report("no call failed meanwhile", not lost, lost)
 
 
+def check_contract(operant, mine, address, report):
+    done = subprocess.run(
+        [operant, "reward", "check", address, "--certs", mine.folder,
+         "--load-seconds", "0"], capture_output=True, text=True,
+        timeout=DEADLINE_SECONDS)
+    report("operant reward check asks as an operator", done.returncode == 0,
+           done.stdout + done.stderr)
+
+
 def evaluate(operant, base, folder, address, settings):
     return subprocess.run(
         [operant, "eval", "-c", ROOT / "deploy/configs/demo.yaml",
@@ -206,6 +215,7 @@ def main():
             for role, address in addresses.items():
                 check_port(role, address, mine, strangers, token, report)
             rotate(run, mine, report)
+            check_contract(operant, mine, addresses["reward"], report)
             check_eval(operant, base, folder, addresses["reward"], security,
                        report)
             code = run.stop()

@@ -576,7 +576,7 @@ TEST(RoutingTest, DataSourceThatNoEndpointTakesIsRefusedAtStart) {
   EXPECT_TRUE(CheckDataSources(config, {"code", "math"}).ok());
 }
 
-TEST(GatewayCreateTest, RefusesToSendATokenOffTheMachine) {
+TEST(GatewayCreateTest, RefusesToSendATokenOffTheMachineUnencrypted) {
   const auto metrics = MetricRegistry::Create();
   v1::RewardSection config = Config();
   AddEndpoint("a", "dns:///rewards.example:1", config);
@@ -585,6 +585,8 @@ TEST(GatewayCreateTest, RefusesToSendATokenOffTheMachine) {
       RewardGateway::Create({config, "run", ""}, metrics.get()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("token_file"));
+  config.mutable_endpoints(0)->set_tls("host");
+  EXPECT_TRUE(RewardGateway::Create({config, "run", ""}, metrics.get()).ok());
 }
 
 TEST(GatewayCreateTest, RefusesAnUnresolvedConfiguration) {
