@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cli/config_flags.h"
 #include "cli/doctor_cluster.h"
 #include "cli/doctor_plan.h"
@@ -30,7 +31,9 @@ ExitCode Examine(const v1::RunConfig& config) {
   for (const learner::Check& check : learner::Preflight(config)) {
     const bool good = check.status.ok();
     const std::string text =
-        good ? check.text : std::string(check.status.message());
+        good ? check.text
+             : absl::StrCat(check.key, check.key.empty() ? "" : ": ",
+                            check.status.message());
     std::printf("%-5s %-12s %s\n", good ? "ok" : "WRONG", check.name.c_str(),
                 text.c_str());
     if (!good && code == ExitCode::kDone) code = ExitCodeFor(check.status);

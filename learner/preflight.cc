@@ -27,9 +27,9 @@ constexpr double kGibibyte = 1 << 30;
 
 using Text = absl::StatusOr<std::string>;
 
-Check Checked(const char* name, const Text& text) {
-  if (!text.ok()) return {name, text.status(), ""};
-  return {name, absl::OkStatus(), *text};
+Check Checked(const char* name, const char* key, const Text& text) {
+  if (!text.ok()) return {name, key, text.status(), ""};
+  return {name, key, absl::OkStatus(), *text};
 }
 
 std::string ModelText(const v1::RunConfig& config, const ModelConfig& model) {
@@ -60,11 +60,28 @@ absl::StatusOr<std::shared_ptr<const Credentials>> LearnerCredentials(
       security, {.role = v1::ROLE_LEARNER, .run = config.run().name()});
 }
 
+// The other processes that operant train starts, as far as this machine has
+// their certificates: on a cluster it need not.
+absl::Status CheckOthersCertificates(const v1::RunConfig& config) {
+  for (const v1::Role role : {v1::ROLE_ROLLOUT, v1::ROLE_REWARD}) {
+    const TlsFiles files = TlsFilesOf(config.security(), role);
+    if (config.security().certs().empty() || !FileExists(files.certificate)) {
+      continue;
+    }
+    RETURN_IF_ERROR(
+        Credentials::Load(config.security(),
+                          {.role = role, .run = config.run().name()})
+            .status());
+  }
+  return absl::OkStatus();
+}
+
 Text Certificates(const v1::RunConfig& config) {
   RETURN_IF_ERROR(LearnerCredentials(config).status());
   if (!HasCertificates(config.security())) {
     return "none: plaintext, on loopback addresses only";
   }
+  RETURN_IF_ERROR(CheckOthersCertificates(config));
   const TlsFiles files = TlsFilesOf(config.security(), v1::ROLE_LEARNER);
   ASSIGN_OR_RETURN(const CertificateInfo leaf,
                    CheckTlsFiles(files, absl::Now()));
@@ -78,7 +95,7 @@ Text Listening(const v1::RunConfig& config) {
   RETURN_IF_ERROR(CheckCanListen(address));
   if (!HasCertificates(config.security()) && !IsLoopback(address.host)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("cannot listen: learner.listen=", address.ToString(),
+        absl::StrCat("cannot listen: address=", address.ToString(),
                      ", expected a loopback address without certificates; set "
                      "security.certs (operant certs create DIR)"));
   }
@@ -172,20 +189,25 @@ std::vector<Check> Preflight(const v1::RunConfig& config) {
   const absl::StatusOr<LearnerInputs> inputs = LoadLearnerInputs(config);
   if (inputs.ok()) {
     const ModelConfig& model = inputs->reference.config;
-    checks.push_back(Checked("model", ModelText(config, model)));
-    checks.push_back(Checked(
-        "data", absl::StrCat(inputs->prompts.size(), " prompts, ",
+    checks.push_back(Checked("model", "", ModelText(config, model)));
+    checks.push_back(
+        Checked("data", "",
+                absl::StrCat(inputs->prompts.size(), " prompts, ",
                              inputs->eval_prompts.size(), " held out")));
-    checks.push_back(Checked("memory", Memory(config, model)));
+    checks.push_back(Checked("memory", "rollout.slots", Memory(config, model)));
   } else {
-    checks.push_back(Checked("model, data", inputs.status()));
+    checks.push_back(Checked("model, data", "", inputs.status()));
   }
-  checks.push_back(Checked("run", RunFolder(config)));
-  checks.push_back(Checked("certificates", Certificates(config)));
-  checks.push_back(Checked("address", Listening(config)));
-  checks.push_back(Checked("rewards", Rewards(config)));
-  checks.push_back(Checked("batch", BatchArithmetic(config)));
-  checks.push_back(Checked("processes", Topology(config)));
+  checks.push_back(Checked("run", "run.name", RunFolder(config)));
+  checks.push_back(Checked("certificates",
+                           config.security().certs().empty()
+                               ? "security.certificate"
+                               : "security.certs",
+                           Certificates(config)));
+  checks.push_back(Checked("address", "learner.listen", Listening(config)));
+  checks.push_back(Checked("rewards", "", Rewards(config)));
+  checks.push_back(Checked("batch", "", BatchArithmetic(config)));
+  checks.push_back(Checked("processes", "", Topology(config)));
   return checks;
 }
 

@@ -16,13 +16,15 @@ namespace operant::learner {
 // One thing that was looked at.
 struct Check {
   std::string name;     // "model", "rewards", ...
+  std::string key;      // of the configuration; "": `status` names it
   absl::Status status;  // what is wrong, with the next step
   std::string text;     // what is so, if nothing is wrong
 };
 
 // Looks at everything, whatever fails first: model and data (read in full, as
-// the run would), run directory, certificates, address, reward servers (each
-// greeted, for two seconds at most), memory, batch arithmetic and topology.
+// the run would), run directory, certificates (the learner's, and the others'
+// that security.certs holds), address, reward servers (each greeted, for two
+// seconds at most), memory, batch arithmetic and topology.
 // Writes and starts nothing. `config` is resolved and valid for training.
 std::vector<Check> Preflight(const v1::RunConfig& config);
 

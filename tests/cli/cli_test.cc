@@ -1,14 +1,15 @@
-// The binary as a shell sees it: exit codes and what it prints.
-#include <sys/wait.h>
-
+// The verbs: exit codes and what they print.
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "common/base/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "operant/v1/reward.grpc.pb.h"
+#include "tests/cli/operant_program.h"
 
 namespace operant {
 namespace {
@@ -16,30 +17,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-struct Outcome {
-  int exit_code = -1;
-  std::string output;  // standard output and error
-};
-
-Outcome Operant(const std::string& arguments) {
-  const std::string command =
-      std::string(OPERANT_PROGRAM) + " " + arguments + " 2>&1";
-  std::FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome;
-  std::array<char, 4096> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) {
-    outcome.output += buffer.data();
-  }
-  outcome.exit_code = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
-
-std::string WriteConfigFile(const std::string& name, const std::string& text) {
-  const std::string path = testing::TempDir() + "operant_cli_" + name;
-  std::ofstream(path) << text;
-  return path;
-}
 
 TEST(CliTest, HelpListsTheVerbsAndExitCodes) {
   const Outcome help = Operant("--help");
@@ -151,12 +128,6 @@ TEST(CliTest, ShippedConfigurationsAreUnderstood) {
 }
 
 // A folder of its own, which does not exist yet.
-std::string FreshFolder(const std::string& name) {
-  const std::string path = testing::TempDir() + "operant_cli_" + name;
-  std::filesystem::remove_all(path);
-  return path;
-}
-
 TEST(CertsTest, AFolderOfCertificatesIsUsable) {
   const std::string folder = FreshFolder("certs");
   const Outcome made = Operant("certs create " + folder + " --run math");
@@ -209,25 +180,15 @@ TEST(CertsTest, AProcessRefusesWhatItMayNotUse) {
       "chmod 0600");
 }
 
-TEST(DoctorTest, EveryFaultIsNamedAtOnce) {
-  const std::string runs = FreshFolder("doctor_runs");
-  std::filesystem::create_directories(runs + "/used/checkpoints");
-  const Outcome outcome = Operant(
-      "doctor model.path=/nowhere data.prompts=/nothing.jsonl learner.steps=1 "
-      "learner.listen=0.0.0.0:0 run.name=used run.root=" +
-      runs + " 'reward.endpoints=[127.0.0.1:1]'");
+TEST(ServingTest, AMetricsPortInUseIsNamedWithTheNextStep) {
+  v1::RewardService::Service service;
+  const auto taken = *RpcServer::Create({.services = {&service}});
+  const Outcome outcome =
+      Operant("reward reward.scorer=length security.plaintext=true --http " +
+              taken->address());
   EXPECT_EQ(outcome.exit_code, 78) << outcome.output;
-  for (const char* fault :
-       {"model.path", "run directory is used", "expected a loopback address",
-        "start the server, or correct reward.endpoints"}) {
-    EXPECT_THAT(outcome.output, HasSubstr(fault));
-  }
-  EXPECT_THAT(outcome.output, HasSubstr("ok    batch"));
-  const Outcome uncertified = Operant(
-      "train --dry-run model.path=/nowhere data.prompts=/p learner.steps=1 "
-      "security.certs=/nowhere");
-  EXPECT_EQ(uncertified.exit_code, 78);
-  EXPECT_THAT(uncertified.output, HasSubstr("/nowhere/learner.pem"));
+  EXPECT_THAT(outcome.output, HasSubstr(taken->address() + " is in use"));
+  EXPECT_THAT(outcome.output, HasSubstr("choose another"));
 }
 
 TEST(InitTest, WritesAConfigurationThatReads) {
