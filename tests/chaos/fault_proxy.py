@@ -75,9 +75,8 @@ class Link:
         self._proxies.call(self._reset)
 
     def _reset(self):
-        for writer in list(self._open):
-            self.counts.cut += 1
-            reset(writer)
+        while self._open:
+            self.counts.cut += reset(self._open.pop())
 
     async def start(self):
         self._flowing = asyncio.Event()
@@ -151,12 +150,14 @@ def take(faults, direction, piece):
 
 
 def reset(writer):
-    """RST instead of FIN."""
+    """RST instead of FIN. Whether it was open still."""
     connection = writer.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                              struct.pack("ii", 1, 0))
+    if connection is None or connection.fileno() < 0:
+        return False
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          struct.pack("ii", 1, 0))
     writer.transport.abort()
+    return True
 
 
 class Proxies:

@@ -65,6 +65,19 @@ class FaultProxyTest(unittest.TestCase):
             self.connection.recv(1)
         self.assertEqual(self.link.counts.cut, 2)
 
+    def test_two_cuts_in_a_row_count_each_connection_once(self):
+        for _ in range(20):  # the first leaves sockets half done for an instant
+            with socket.create_connection(
+                    ("127.0.0.1", self.link.port), 30) as other:
+                other.sendall(b"ready")
+                self.assertEqual(receive(other, 5), b"ready")
+                self.link.cut()
+                self.link.cut()
+                with self.assertRaises(ConnectionResetError):
+                    other.recv(1)
+        # Two sockets each, and the two of setUp.
+        self.assertEqual(self.link.counts.cut, 42)
+
     def test_a_flip_changes_one_bit_of_a_long_piece_only(self):
         self.link.flip("up", 1000)
         self.assertEqual(self.echo(b"short"), b"short")
