@@ -48,7 +48,10 @@ class Terminal:
     """A tmux server of its own with one command in it."""
 
     def __init__(self, folder, *command):
-        self.tmux = ["tmux", "-u", "-S", folder / "tmux"]
+        # A socket that no earlier server may still be about to close.
+        self.sockets = tempfile.TemporaryDirectory()
+        self.tmux = ["tmux", "-u", "-S",
+                     pathlib.Path(self.sockets.name) / "tmux"]
         subprocess.run([*self.tmux, "-f", "/dev/null", "new-session", "-d",
                         "-c", folder, "-x", str(COLUMNS), "-y", str(LINES),
                         *command], check=True, timeout=20)
@@ -72,6 +75,7 @@ class Terminal:
 
     def __exit__(self, *_):
         subprocess.run([*self.tmux, "kill-server"], timeout=20)
+        self.sockets.cleanup()
 
 
 def absent(screen):
