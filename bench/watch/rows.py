@@ -1,6 +1,7 @@
 """What the programs of this folder find out, and the model they watch."""
 
 import json
+import statistics
 import traceback
 
 from prometheus import ROOT
@@ -52,3 +53,16 @@ def rate(rows):
     first, last = rows[0], rows[-1]
     return (last["tokens"] - first["tokens"]) / (
         last["train_seconds"] - first["train_seconds"])
+
+
+def judge(lost, limit):
+    """(outcome, figures) of a claim that less than `limit` of the throughput is
+    lost, from shares that pairs of windows or runs lost. Noise that could hide
+    the answer is no answer."""
+    mean = statistics.mean(lost)
+    error = 2 * statistics.stdev(lost) / len(lost) ** 0.5
+    figures = (f"{100 * mean:.1f} ± {100 * error:.1f} % lost (mean of "
+               f"{len(lost)} pairs, two standard errors)")
+    if mean - error < limit <= mean + error:
+        return "skipped", "the machine is not quiet: " + figures
+    return mean < limit, figures

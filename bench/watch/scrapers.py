@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from rows import rate
+from rows import judge, rate
 from run import Run
 
 PEERS = 50
@@ -87,17 +87,9 @@ def check(operant, base, folder, report):
             alone.append(throughput(run))
             with Scrapers(address):
                 beset.append(throughput(run))
-    lost = [1 - b / a for a, b in zip(alone, beset)]
-    mean = statistics.mean(lost)
-    error = 2 * statistics.stdev(lost) / len(lost) ** 0.5
-    name = "50 slow or hostile scrapers cost a run less than 2 %"
-    figures = (f"{100 * mean:.1f} ± {100 * error:.1f} % of "
-               f"{statistics.median(alone):.0f} tokens/s (mean of {PAIRS} pairs "
-               f"of {WINDOW_SECONDS} s, two standard errors)")
-    if mean - error < LIMIT <= mean + error:
-        report(name, "skipped", "the machine is not quiet: " + figures)
-    else:
-        report(name, mean < LIMIT, figures)
+    outcome, figures = judge([1 - b / a for a, b in zip(alone, beset)], LIMIT)
+    report("50 slow or hostile scrapers cost a run less than 2 %", outcome,
+           f"{figures}, of {statistics.median(alone):.0f} tokens/s")
 
 
 if __name__ == "__main__":
