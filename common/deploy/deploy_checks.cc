@@ -7,9 +7,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/base/address.h"
 #include "common/base/config_faults.h"
 #include "common/deploy/deploy_paths.h"
+#include "common/deploy/deploy_transport_checks.h"
 #include "common/deploy/deploy_units.h"
 
 namespace operant::deploy {
@@ -25,12 +25,6 @@ constexpr ProcessRole kRoles[] = {ProcessRole::kLearner, ProcessRole::kRollout,
 
 bool InContainers(Target target) {
   return target == Target::kK8s || target == Target::kCompose;
-}
-
-void Require(const std::string& value, const std::string& key,
-             const std::string& expected, ConfigFaults& faults) {
-  if (value.empty())
-    faults.Add({key, value, expected, absl::StrCat("set ", key)});
 }
 
 void CheckQuantity(const std::string& value, const std::string& key,
@@ -80,7 +74,8 @@ void CheckGpus(const v1::RunConfig& config, ConfigFaults& faults) {
                              " GPUs in all (deploy.nodes * "
                              "deploy.gpus_per_node), not ",
                              GpuSum(config)),
-                "lower learner.ranks or rollout.workers, or give more nodes"});
+                "lower learner.ranks, rollout.workers or "
+                "deploy.elastic_workers, or give more nodes"});
   }
   if (config.learner().device() == "cuda" && deploy.learner().gpus() == 0) {
     faults.Add({"deploy.learner.gpus", "0", "1 since learner.device=cuda",
@@ -179,45 +174,6 @@ void CheckPath(const UsedPath& used, const v1::DeploySection& deploy,
                 absl::StrCat("a volume that is written to, but ",
                              volume->name(), " is read_only"),
                 "choose another volume"});
-  }
-}
-
-void CheckEndpoints(const v1::RewardSection& reward, Target target,
-                    ConfigFaults& faults) {
-  for (int i = 0; i < reward.endpoints_size(); ++i) {
-    const v1::RewardEndpoint& endpoint = reward.endpoints(i);
-    const std::string key = absl::StrCat("reward.endpoints[", i, "]");
-    if (!endpoint.command().empty()) {
-      faults.Add({key + ".command", endpoint.command(0),
-                  "no value since only operant train starts it",
-                  "start it as a service of its own and name its address"});
-      continue;
-    }
-    if (target == Target::kSystemd || !IsLoopbackTarget(endpoint.address())) {
-      continue;
-    }
-    faults.Add({key + ".address", endpoint.address(),
-                "an address that other machines reach",
-                "name the server's service"});
-  }
-}
-
-void CheckTransport(const v1::RunConfig& config, Target target,
-                    ConfigFaults& faults) {
-  const v1::SecuritySection& security = config.security();
-  if (target == Target::kSystemd) return;
-  if (security.plaintext()) {
-    faults.Add({"security.plaintext", "true",
-                "no value since the processes talk off loopback",
-                "leave it out and give certificates (docs/howto/tls.md)"});
-    return;
-  }
-  if (target == Target::kK8s) {
-    Require(config.deploy().tls_secret(), "deploy.tls_secret",
-            "the prefix of the Secrets with the run's certificates", faults);
-  } else {
-    Require(security.certs(), "security.certs",
-            "the folder that operant certs create wrote", faults);
   }
 }
 
@@ -360,7 +316,6 @@ absl::Status CheckDeployable(const v1::RunConfig& config, Target target) {
   CheckVolumes(config.deploy(), target, faults);
   for (const UsedPath& used : UsedPaths(config))
     CheckPath(used, config.deploy(), target, faults);
-  CheckEndpoints(config.reward(), target, faults);
   CheckTransport(config, target, faults);
   CheckCodeRewards(config, target, faults);
   CheckTarget(config, target, faults);
