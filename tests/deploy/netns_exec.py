@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import edge_checks
 import manifests
 import namespaces
 import yaml
@@ -39,7 +40,7 @@ SETTINGS = [
     "learner.worker_wait_ms=60000",
 ]
 # Ports that are tried between all Pods.
-DIALLED = sorted({port for _, _, port in manifests.EDGES})
+DIALLED = sorted({port for _, _, port in edge_checks.EDGES})
 
 
 class Fault(Exception):
@@ -124,9 +125,9 @@ def check_edges(cluster):
     is the policies that keep the others out."""
     faults = []
     found = reached(cluster)
-    if found != manifests.EDGES:
+    if found != edge_checks.EDGES:
         faults.append("edges differ: "
-                      f"{sorted(found ^ manifests.EDGES, key=str)}")
+                      f"{sorted(found ^ edge_checks.EDGES, key=str)}")
     cluster.without_policies()
     open_network = reached(cluster)
     cluster.sync()
