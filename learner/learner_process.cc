@@ -1,6 +1,5 @@
 #include "learner/learner_process.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -9,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/base/build_name.h"
 #include "common/base/config.h"
 #include "common/base/file_io.h"
 #include "common/base/health.h"
@@ -22,7 +20,6 @@
 #include "common/base/status_macros.h"
 #include "common/reward_client/routing.h"
 #include "common/run/announcement.h"
-#include "common/run/process_stats.h"
 #include "common/run/run_directory.h"
 #include "common/run/scrape_targets.h"
 #include "learner/batch_source.h"
@@ -34,12 +31,9 @@
 #include "learner/learner_inputs.h"
 #include "learner/learner_metrics.h"
 #include "learner/ledger.h"
-#include "learner/ledger_reader.h"
 #include "learner/policy_trainer.h"
-#include "learner/rank_abort.h"
-#include "learner/rank_group.h"
-#include "learner/rank_hub.h"
-#include "learner/ranked_trainer.h"
+#include "learner/rank_lead.h"
+#include "learner/resume_point.h"
 #include "learner/rollout_client.h"
 #include "learner/run_recorder.h"
 #include "learner/start_banner.h"
@@ -80,10 +74,10 @@ class LearnerSession {
     const absl::Status trained = Train();
     const absl::Status finished = trained.ok() ? Finish() : trained;
     // The run goes on once the ranks are started again: workers stay.
-    if (hub_ != nullptr && !hub_->verdict().ok()) return hub_->verdict();
+    RETURN_IF_ERROR(ranks_->verdict());
     coordinator_->FinishRun();
     SleepUnlessShutdown(kFarewell);
-    if (hub_ != nullptr) hub_->Finish();
+    ranks_->Finish();
     return finished;
   }
 
@@ -91,14 +85,9 @@ class LearnerSession {
   absl::Status OpenRun();
   absl::Status Serve();
   absl::Status ConnectRewards();
-  bool has_ranks() const { return config_.learner().ranks() > 1; }
-  void CreateHub();
-  absl::Status GatherRanks();
   absl::Status CreateTrainer(const HfModel& start,
                              const std::string& checkpoint);
   absl::Status PrepareTraining();
-  TrainerState IdentityOf(TrainerState state) const;
-  absl::StatusOr<std::string> FindCheckpoint() const;
   uint64_t CheckpointBytes() const;
   absl::Status OpenLedger();
   absl::Status PublishStart();
@@ -124,10 +113,7 @@ class LearnerSession {
   Health health_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<HttpServer> http_;
-  RankAbort abort_;
-  std::unique_ptr<TraceWriter> trace_;
-  std::unique_ptr<Collective> collective_;
-  std::unique_ptr<RankHub> hub_;  // null: there is one rank
+  std::unique_ptr<RankLead> ranks_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<Ledger> ledger_;  // outlives what appends to it
   std::unique_ptr<StepJournal> journal_;
@@ -176,10 +162,9 @@ absl::Status LearnerSession::Serve() {
                                  .health = &health_,
                                  .targets = [this] { return Targets(); }}));
   std::vector<grpc::Service*> services = coordinator_->services();
-  if (has_ranks()) {
-    CreateHub();
-    services.push_back(hub_->service());
-  }
+  ranks_ = std::make_unique<RankLead>(config_,
+                                      ModelDigest(inputs_.reference.config));
+  if (ranks_->service() != nullptr) services.push_back(ranks_->service());
   ASSIGN_OR_RETURN(server_,
                    RpcServer::Create({.address = options_.listen,
                                       .services = services,
@@ -194,58 +179,13 @@ absl::Status LearnerSession::Serve() {
   return absl::OkStatus();
 }
 
-// When the group ends, whatever this process waits for is not worth waiting.
-void LearnerSession::CreateHub() {
-  hub_ = RankHub::Create(
-      {.self =
-           ThisRank(config_, /*rank=*/0, ModelDigest(inputs_.reference.config)),
-       .limits = RosterLimits(config_.learner()),
-       .on_verdict =
-           [this](const absl::Status& verdict) {
-             abort_.Abort(verdict);
-             RequestShutdown(StopSignal::kTerminate);
-           },
-       .on_leaving =
-           [](int rank) {
-             if (ShutdownRequested() != StopSignal::kNone) return;
-             LogWarning("a rank was told to end: the run saves and stops",
-                        {{"rank", rank}});
-             RequestShutdown(StopSignal::kTerminate);
-           }});
-}
-
-absl::Status LearnerSession::GatherRanks() {
-  ASSIGN_OR_RETURN(trace_, OpenTrace(config_.learner(), /*rank=*/0));
-  if (!has_ranks()) {
-    collective_ = CreateNoCollective();
-    return absl::OkStatus();
-  }
-  LogInfo("waiting for the other ranks",
-          {{"ranks", config_.learner().ranks()}});
-  RETURN_IF_ERROR(
-      hub_->AwaitAll(absl::Milliseconds(config_.learner().rank_wait_ms())));
-  ASSIGN_OR_RETURN(
-      const std::string host,
-      LocalHostTowards(options_.advertised.empty() ? server_->address()
-                                                   : options_.advertised));
-  ASSIGN_OR_RETURN(
-      collective_,
-      MeetRanks(config_.learner(), /*rank=*/0, hub_->group(), host, hub_.get(),
-                ObserveExchanges(metrics_.get(), trace_.get())));
-  abort_.Watch(collective_.get());
-  return absl::OkStatus();
-}
-
 absl::Status LearnerSession::CreateTrainer(const HfModel& start,
                                            const std::string& checkpoint) {
-  ASSIGN_OR_RETURN(trainer_,
-                   PolicyTrainer::Create(config_, start, inputs_.reference,
-                                         collective_.get(), trace_.get()));
+  ASSIGN_OR_RETURN(
+      trainer_, PolicyTrainer::Create(config_, start, inputs_.reference,
+                                      ranks_->collective(), ranks_->trace()));
   if (!checkpoint.empty()) RETURN_IF_ERROR(trainer_->LoadState(checkpoint));
-  if (has_ranks()) {
-    trainer_ =
-        CreateRankedTrainer(std::move(trainer_), hub_.get(), collective_.get());
-  }
+  trainer_ = ranks_->Lead(std::move(trainer_));
   return trainer_->Synchronize();
 }
 
@@ -272,37 +212,6 @@ absl::Status LearnerSession::ConnectRewards() {
   return rewards_->Handshake();
 }
 
-// `state` as one that this process writes.
-TrainerState LearnerSession::IdentityOf(TrainerState state) const {
-  state.model_digest = ModelDigest(inputs_.reference.config);
-  state.run_id = RunId();
-  state.ranks = std::max<uint64_t>(1, config_.learner().ranks());
-  state.threads = config_.learner().threads();
-  state.build = BuildName();
-  state.processor = CpuName();
-  return state;
-}
-
-// The newest one that verifies; empty: there was none yet.
-absl::StatusOr<std::string> LearnerSession::FindCheckpoint() const {
-  absl::StatusOr<std::string> latest = checkpoints_->Latest();
-  if (!absl::IsNotFound(latest.status())) return latest;
-  if (FileExists(directory_->ledger_path())) {
-    ASSIGN_OR_RETURN(const auto ledger,
-                     LedgerReader::Open(directory_->ledger_path()));
-    ASSIGN_OR_RETURN(const LedgerTotals totals, ledger->Totals());
-    if (totals.last_checkpoint > 0) {
-      return absl::DataLossError(absl::StrCat(
-          "cannot go on with ", directory_->path(), ": checkpoint step_",
-          totals.last_checkpoint, " was complete and is gone; restore it, or ",
-          "start a new run"));
-    }
-  }
-  LogWarning("no checkpoint yet: the run begins at its start",
-             {{"path", directory_->path()}});
-  return std::string();
-}
-
 // Weights and both moments of the optimiser, fp32; the copied files are small
 // beside them.
 uint64_t LearnerSession::CheckpointBytes() const {
@@ -310,24 +219,17 @@ uint64_t LearnerSession::CheckpointBytes() const {
 }
 
 absl::Status LearnerSession::PrepareTraining() {
-  HfModel start = inputs_.reference;
-  std::string checkpoint;
-  if (options_.resume) {
-    ASSIGN_OR_RETURN(checkpoint, FindCheckpoint());
-  }
-  if (!checkpoint.empty()) {
-    // Its identity first: the model of another may not even load.
-    ASSIGN_OR_RETURN(state_, ReadTrainerState(checkpoint));
-    RETURN_IF_ERROR(CheckResumable(
-        checkpoint, state_, IdentityOf(state_),
-        {.deterministic = config_.run().deterministic(),
-         .allow_other_ranks = config_.learner().allow_other_ranks()}));
-    ASSIGN_OR_RETURN(start, LoadHfModel(checkpoint));
-    resumed_ = true;
-  }
-  state_ = IdentityOf(state_);
-  RETURN_IF_ERROR(GatherRanks());
-  RETURN_IF_ERROR(CreateTrainer(start, checkpoint));
+  ASSIGN_OR_RETURN(ResumePoint point,
+                   options_.resume
+                       ? FindResumePoint(config_, *checkpoints_, *directory_,
+                                         inputs_.reference)
+                       : StartOfRun(config_, inputs_.reference));
+  state_ = std::move(point.state);
+  resumed_ = !point.checkpoint.empty();
+  RETURN_IF_ERROR(ranks_->Gather(
+      options_.advertised.empty() ? server_->address() : options_.advertised,
+      metrics_.get()));
+  RETURN_IF_ERROR(CreateTrainer(point.model, point.checkpoint));
   RETURN_IF_ERROR(checkpoints_->Reserve(CheckpointBytes()));
   publisher_ = std::make_unique<WeightPublisher>(
       coordinator_.get(), metrics_.get(), state_.model_digest,
