@@ -166,25 +166,27 @@ class CoordinatorImpl final : public Coordinator {
   // The worker's protocol, model and tokenizer are the run's, or unstated.
   absl::Status CheckCompatible(const v1::RegisterRequest& request) const {
     auto differs = [&](const char* field, const std::string& theirs,
-                       const std::string& ours) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("registration of '", request.worker_id(),
-                       "' refused: ", field, "=", theirs, ", expected ", ours));
+                       const std::string& ours, const char* next_step) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "registration of '", request.worker_id(), "' refused: ", field, "=",
+          theirs, ", expected ", ours, "; ", next_step));
     };
+    constexpr char kAgain[] = "start the worker again: it takes the run's";
     if (request.protocol_version() != kProtocolVersion) {
       return differs("protocol_version",
                      absl::StrCat(request.protocol_version()),
-                     absl::StrCat(kProtocolVersion));
+                     absl::StrCat(kProtocolVersion),
+                     "start a worker of the learner's version of operant");
     }
     if (!request.model_digest().empty() &&
         request.model_digest() != options_.model_digest) {
       return differs("model_digest", request.model_digest(),
-                     options_.model_digest);
+                     options_.model_digest, kAgain);
     }
     if (!request.tokenizer_digest().empty() &&
         request.tokenizer_digest() != options_.tokenizer_digest) {
       return differs("tokenizer_digest", request.tokenizer_digest(),
-                     options_.tokenizer_digest);
+                     options_.tokenizer_digest, kAgain);
     }
     return absl::OkStatus();
   }
