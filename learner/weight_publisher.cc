@@ -1,15 +1,15 @@
 #include "learner/weight_publisher.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <utility>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/metric_families.h"
+#include "common/base/monotonic_clock.h"
 #include "common/base/rpc.h"
 #include "common/base/status_macros.h"
 #include "common/nn/weight_rpc.h"
@@ -17,13 +17,12 @@
 namespace operant::learner {
 namespace {
 
-// Answers of the pushes of one version. Shared with gRPC's callbacks, which may
-// come after the waiting ended.
-struct Answers {
-  absl::Mutex mu;
-  size_t pending ABSL_GUARDED_BY(mu) = 0;
-  std::vector<absl::StatusOr<v1::PushResponse>> by_worker ABSL_GUARDED_BY(mu);
-};
+// Once others have acknowledged, the rest get this many times as long as the
+// slowest of those, and a second for what is no question of size.
+constexpr int kLaggardFactor = 4;
+constexpr absl::Duration kLaggardGrace = absl::Seconds(1);
+// How often lost workers are looked for.
+constexpr absl::Duration kLook = absl::Milliseconds(50);
 
 const char* FailureReason(const absl::Status& status) {
   switch (status.code()) {
@@ -40,6 +39,21 @@ const char* FailureReason(const absl::Status& status) {
 
 }  // namespace
 
+// Shared with gRPC's callback, which may come after the waiting ended.
+struct WeightPublisher::Push {
+  bool awaited() const { return !answer.has_value() && given_up.ok(); }
+  bool acknowledged() const { return answer.has_value() && answer->ok(); }
+
+  const Worker worker;
+  const absl::Time start = MonotonicNow();
+  const std::shared_ptr<grpc::ClientContext> context =
+      std::make_shared<grpc::ClientContext>();
+  // The rest is guarded by the publisher's mutex.
+  std::optional<absl::StatusOr<v1::PushResponse>> answer;
+  absl::Duration took;
+  absl::Status given_up;  // why it is not waited for
+};
+
 WeightPublisher::WeightPublisher(Coordinator* coordinator,
                                  MetricRegistry* metrics,
                                  const std::string& model_digest,
@@ -51,6 +65,10 @@ WeightPublisher::WeightPublisher(Coordinator* coordinator,
       push_deadline_(push_deadline),
       to_workers_(std::move(to_workers)) {}
 
+WeightPublisher::~WeightPublisher() {
+  for (const auto& [id, push] : laggards_) push->context->TryCancel();
+}
+
 std::shared_ptr<grpc::Channel> WeightPublisher::ChannelTo(
     const std::string& address) {
   auto& channel = channels_[address];
@@ -60,79 +78,150 @@ std::shared_ptr<grpc::Channel> WeightPublisher::ChannelTo(
   return channel;
 }
 
-void WeightPublisher::CountFailure(const absl::Status& status) {
-  metrics_->Get(metric::kWeightsPushFailuresTotal, {FailureReason(status)})
-      .Increment();
+// Whether a push of an earlier version to `worker` still runs.
+bool WeightPublisher::Lags(const Worker& worker) {
+  const auto found = laggards_.find(worker.id);
+  if (found == laggards_.end()) return false;
+  const Push& push = *found->second;
+  absl::MutexLock lock(mu_.get());
+  return push.worker.epoch == worker.epoch && !push.answer.has_value();
 }
 
-void WeightPublisher::PushToAll(std::shared_ptr<const SealedWeights> sealed,
-                                PublishReport& report) {
-  std::vector<Worker> targets;
-  for (Worker& worker : coordinator_->workers()) {
-    if (worker.state != WorkerState::kLost &&
-        worker.state != WorkerState::kDraining)
-      targets.push_back(std::move(worker));
-  }
-  const auto bytes = static_cast<double>(sealed->manifest.total_bytes());
-  const absl::Time deadline = absl::Now() + push_deadline_;
-  auto answers = std::make_shared<Answers>();
-  {
-    absl::MutexLock lock(&answers->mu);
-    answers->pending = targets.size();
-    answers->by_worker.resize(targets.size(),
-                              absl::DeadlineExceededError("no answer"));
-  }
-  for (size_t i = 0; i < targets.size(); ++i) {
-    StartPush(ChannelTo(targets[i].address), sealed, deadline,
-              [answers, i](absl::StatusOr<v1::PushResponse> response) {
-                absl::MutexLock lock(&answers->mu);
-                answers->by_worker[i] = std::move(response);
-                --answers->pending;
-              });
-  }
-  std::vector<absl::StatusOr<v1::PushResponse>> results;
-  {
-    absl::MutexLock lock(&answers->mu);
-    auto all = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(answers->mu) {
-      return answers->pending == 0;
-    };
-    answers->mu.AwaitWithDeadline(absl::Condition(&all),
-                                  deadline + absl::Seconds(1));
-    results = answers->by_worker;
-  }
-  report.workers = static_cast<int>(targets.size());
-  for (size_t i = 0; i < targets.size(); ++i) {
-    const absl::StatusOr<v1::PushResponse>& answer = results[i];
-    if (!answer.ok()) {
-      // A joiner may have fetched this very version meanwhile: no failure.
-      if (absl::IsFailedPrecondition(answer.status())) continue;
-      CountFailure(answer.status());
-      LogWarning("weight push failed; the worker will fetch",
-                 {{"worker", targets[i].id},
-                  {"version", report.version},
-                  {"cause", answer.status().ToString()}});
+WeightPublisher::Pushes WeightPublisher::StartAll(
+    const std::shared_ptr<const SealedWeights>& sealed) {
+  Pushes pushes;
+  for (const Worker& worker : coordinator_->workers()) {
+    if (worker.state == WorkerState::kLost ||
+        worker.state == WorkerState::kDraining || Lags(worker))
       continue;
-    }
-    ++report.acknowledged;
-    metrics_->Get(metric::kWeightsSentBytesTotal).Increment(bytes);
-    report.max_swap_pause_seconds =
-        std::max(report.max_swap_pause_seconds, 1e-9 * answer->swap_pause_ns());
-    coordinator_->RecordServing(targets[i], answer->policy_version(),
-                                answer->manifest_sha256());
+    auto push = std::make_shared<Push>(Push{.worker = worker});
+    SetDeadline(*push->context, push_deadline_);
+    StartPush(ChannelTo(worker.address), sealed, push->context,
+              [push, mu = mu_](absl::StatusOr<v1::PushResponse> answer) {
+                absl::MutexLock lock(mu.get());
+                push->answer = std::move(answer);
+                push->took = MonotonicNow() - push->start;
+              });
+    pushes.push_back(std::move(push));
   }
+  return pushes;
+}
+
+void WeightPublisher::Await(const Pushes& pushes) {
+  const absl::Time start = MonotonicNow();
+  auto over = [&] {
+    return std::none_of(pushes.begin(), pushes.end(),
+                        [](const auto& push) { return push->awaited(); });
+  };
+  while (true) {
+    {
+      absl::MutexLock lock(mu_.get());
+      if (mu_->AwaitWithTimeout(absl::Condition(&over), kLook)) return;
+    }
+    GiveUpLost(pushes);
+    GiveUpLaggards(pushes, MonotonicNow() - start);
+  }
+}
+
+void WeightPublisher::GiveUpLost(const Pushes& pushes) {
+  std::set<std::pair<std::string, uint64_t>> live;
+  for (const Worker& worker : coordinator_->workers()) {
+    if (worker.state != WorkerState::kLost)
+      live.emplace(worker.id, worker.epoch);
+  }
+  Pushes lost;
+  {
+    absl::MutexLock lock(mu_.get());
+    for (const std::shared_ptr<Push>& push : pushes) {
+      if (!push->awaited() ||
+          live.contains({push->worker.id, push->worker.epoch}))
+        continue;
+      push->given_up = absl::UnavailableError(
+          "the worker was lost or replaced while the push was on its way");
+      lost.push_back(push);
+    }
+  }
+  // Not under the lock, which the callback takes.
+  for (const std::shared_ptr<Push>& push : lost) push->context->TryCancel();
+}
+
+void WeightPublisher::GiveUpLaggards(const Pushes& pushes,
+                                     absl::Duration waited) {
+  absl::MutexLock lock(mu_.get());
+  absl::Duration patience = push_deadline_;
+  for (const std::shared_ptr<Push>& push : pushes) {
+    if (push->acknowledged()) patience = absl::ZeroDuration();
+  }
+  for (const std::shared_ptr<Push>& push : pushes) {
+    if (push->acknowledged())
+      patience = std::max(patience, kLaggardFactor * push->took);
+  }
+  patience += kLaggardGrace;
+  if (waited < patience) return;
+  for (const std::shared_ptr<Push>& push : pushes) {
+    if (!push->awaited()) continue;
+    push->given_up = absl::DeadlineExceededError(absl::StrCat(
+        "no answer for ", absl::FormatDuration(waited),
+        ", longer than the other workers and the push deadline allow; the "
+        "learner goes on, see the link to the worker"));
+    laggards_[push->worker.id] = push;
+  }
+}
+
+void WeightPublisher::CountFailure(const Push& push, uint64_t version,
+                                   const absl::Status& cause) {
+  // A joiner may have fetched this very version meanwhile: no failure.
+  if (absl::IsFailedPrecondition(cause)) return;
+  metrics_->Get(metric::kWeightsPushFailuresTotal, {FailureReason(cause)})
+      .Increment();
+  LogWarning("weight push failed; the worker will fetch",
+             {{"worker", push.worker.id},
+              {"version", version},
+              {"cause", cause.ToString()}});
+}
+
+// Why it was given up, if all that came of that is a cancelled call.
+absl::StatusOr<v1::PushResponse> WeightPublisher::ResultOf(const Push& push) {
+  absl::MutexLock lock(mu_.get());
+  if (push.acknowledged() || push.given_up.ok()) return *push.answer;
+  return push.given_up;
+}
+
+void WeightPublisher::Settle(const Push& push, PublishReport& report) {
+  const absl::StatusOr<v1::PushResponse> answer = ResultOf(push);
+  if (!answer.ok()) {
+    CountFailure(push, report.version, answer.status());
+    return;
+  }
+  ++report.acknowledged;
+  report.max_swap_pause_seconds =
+      std::max(report.max_swap_pause_seconds, 1e-9 * answer->swap_pause_ns());
+  coordinator_->RecordServing(push.worker, answer->policy_version(),
+                              answer->manifest_sha256());
+}
+
+void WeightPublisher::PushToAll(
+    const std::shared_ptr<const SealedWeights>& sealed, PublishReport& report) {
+  const Pushes pushes = StartAll(sealed);
+  Await(pushes);
+  report.workers = static_cast<int>(pushes.size());
+  for (const std::shared_ptr<Push>& push : pushes) Settle(*push, report);
+  metrics_->Get(metric::kWeightsSentBytesTotal)
+      .Increment(static_cast<double>(sealed->manifest.total_bytes()) *
+                 report.acknowledged);
 }
 
 absl::StatusOr<PublishReport> WeightPublisher::Publish(
     std::shared_ptr<const WeightImage> image, uint64_t version,
     const BeforePush& before_push) {
-  const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(std::shared_ptr<const SealedWeights> sealed,
+  const absl::Time start = MonotonicNow();
+  ASSIGN_OR_RETURN(const std::shared_ptr<const SealedWeights> sealed,
                    SealWeights(std::move(image), version, model_digest_));
   PublishReport report{.version = version, .digest = sealed->manifest_sha256};
   if (before_push) RETURN_IF_ERROR(before_push(report.digest));
   coordinator_->SetPublished(sealed);
-  PushToAll(std::move(sealed), report);
-  report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  PushToAll(sealed, report);
+  report.seconds = absl::ToDoubleSeconds(MonotonicNow() - start);
   metrics_->Get(metric::kWeightsPublishedVersion)
       .Set(static_cast<double>(version));
   metrics_->Get(metric::kWeightsPushDurationSeconds).Observe(report.seconds);

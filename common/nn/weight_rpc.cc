@@ -40,14 +40,15 @@ class PushCall final : public RawClientReactor {
  public:
   PushCall(std::shared_ptr<grpc::Channel> channel,
            std::shared_ptr<const SealedWeights> weights,
+           std::shared_ptr<grpc::ClientContext> context,
            std::function<void(absl::StatusOr<v1::PushResponse>)> done)
       : stub_(std::move(channel)),
+        context_(std::move(context)),
         writer_(std::move(weights)),
         done_(std::move(done)) {}
 
-  void Start(absl::Time deadline) {
-    context_.set_deadline(absl::ToChronoTime(deadline));
-    stub_.PrepareBidiStreamingCall(&context_, kPush, {}, this);
+  void Start() {
+    stub_.PrepareBidiStreamingCall(context_.get(), kPush, {}, this);
     StartRead(&response_);
     WriteNext();
     StartCall();
@@ -88,7 +89,7 @@ class PushCall final : public RawClientReactor {
   }
 
   RawStub stub_;
-  grpc::ClientContext context_;
+  std::shared_ptr<grpc::ClientContext> context_;
   WeightFrameWriter writer_;
   grpc::ByteBuffer frame_;
   grpc::ByteBuffer response_;
@@ -183,11 +184,11 @@ class FetchReply final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
 void StartPush(std::shared_ptr<grpc::Channel> channel,
                std::shared_ptr<const SealedWeights> weights,
-               absl::Time deadline,
+               std::shared_ptr<grpc::ClientContext> context,
                std::function<void(absl::StatusOr<v1::PushResponse>)> done) {
-  auto* call =
-      new PushCall(std::move(channel), std::move(weights), std::move(done));
-  call->Start(deadline);
+  auto* call = new PushCall(std::move(channel), std::move(weights),
+                            std::move(context), std::move(done));
+  call->Start();
 }
 
 absl::StatusOr<v1::PushResponse> PushWeights(
@@ -195,7 +196,9 @@ absl::StatusOr<v1::PushResponse> PushWeights(
     std::shared_ptr<const SealedWeights> weights, absl::Time deadline) {
   absl::Notification finished;
   absl::StatusOr<v1::PushResponse> answer;
-  StartPush(std::move(channel), std::move(weights), deadline,
+  auto context = std::make_shared<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(deadline));
+  StartPush(std::move(channel), std::move(weights), std::move(context),
             [&](absl::StatusOr<v1::PushResponse> result) {
               answer = std::move(result);
               finished.Notify();

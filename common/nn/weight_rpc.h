@@ -21,10 +21,11 @@ namespace operant {
 // Pushes `weights` to the WeightService behind `channel` and returns at once.
 // `done` is called exactly once, from a gRPC thread, with the worker's answer
 // or the error (the codes of weights.proto, or Unavailable, DeadlineExceeded);
-// it must not block.
+// it must not block. `context` is fresh, with a deadline; its TryCancel ends
+// the push from another thread.
 void StartPush(std::shared_ptr<grpc::Channel> channel,
                std::shared_ptr<const SealedWeights> weights,
-               absl::Time deadline,
+               std::shared_ptr<grpc::ClientContext> context,
                std::function<void(absl::StatusOr<v1::PushResponse>)> done);
 
 // StartPush, waiting for the answer.
