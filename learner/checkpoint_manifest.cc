@@ -5,7 +5,6 @@
 #include <system_error>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/digest.h"
 #include "common/base/file_io.h"
@@ -43,7 +42,7 @@ absl::Status Bad(const std::string& folder, const std::string& file,
 }
 
 absl::Status CheckFile(const std::string& folder, const std::string& file,
-                       const FileDigest& expected) {
+                       const ManifestEntry& expected) {
   absl::StatusOr<FileDigest> digest = DigestOfFile(JoinPath(folder, file));
   if (!digest.ok()) {
     return Bad(folder, file,
@@ -54,7 +53,7 @@ absl::Status CheckFile(const std::string& folder, const std::string& file,
                absl::StrCat("has ", digest->bytes, " bytes, ", kManifestName,
                             " says ", expected.bytes));
   }
-  if (digest->sha256 == expected.sha256) return absl::OkStatus();
+  if (Hex(digest->sha256) == expected.sha256) return absl::OkStatus();
   return Bad(folder, file,
              absl::StrCat("does not match its digest in ", kManifestName));
 }
@@ -92,9 +91,8 @@ absl::StatusOr<CheckpointFiles> ReadManifest(const std::string& folder) {
                       entry["sha256"].is_string() && entry.contains("bytes") &&
                       entry["bytes"].is_number_unsigned();
     if (!fits) return Bad(folder, kManifestName, "has no digest of " + file);
-    files[file] = {
-        .sha256 = absl::HexStringToBytes(entry["sha256"].get<std::string>()),
-        .bytes = entry["bytes"].get<uint64_t>()};
+    files[file] = {.sha256 = entry["sha256"].get<std::string>(),
+                   .bytes = entry["bytes"].get<uint64_t>()};
   }
   return files;
 }

@@ -3,6 +3,7 @@
 #ifndef OPERANT_LEARNER_CHECKPOINT_MANIFEST_H_
 #define OPERANT_LEARNER_CHECKPOINT_MANIFEST_H_
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -15,8 +16,13 @@ namespace operant::learner {
 inline constexpr char kManifestName[] = "MANIFEST.json";
 inline constexpr char kMarkerName[] = "COMPLETE";
 
+// What the manifest says of a file.
+struct ManifestEntry {
+  std::string sha256;  // in hexadecimal digits
+  uint64_t bytes = 0;
+};
 // By path relative to the checkpoint's folder.
-using CheckpointFiles = std::map<std::string, FileDigest>;
+using CheckpointFiles = std::map<std::string, ManifestEntry>;
 
 // Writes the manifest of `recorded` (by full path) below `folder`. Internal: a
 // file is there that was not recorded.
