@@ -146,6 +146,10 @@ std::unique_ptr<Collective> CreateNoCollective();
 absl::StatusOr<std::unique_ptr<Collective>> CreateCollective(
     const std::string& name, bool on_gpu, const CollectiveOptions& options);
 
+// FailedPrecondition where CreateCollective would refuse the name, before
+// anybody is met.
+absl::Status CheckCollective(const std::string& name, bool on_gpu, int size);
+
 // What CreateCollective makes of the name.
 std::string CollectiveName(const std::string& name, bool on_gpu, int size);
 

@@ -4,6 +4,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/status_macros.h"
 #include "learner/collective.h"
 
 namespace operant::learner {
@@ -75,23 +76,27 @@ std::string CollectiveName(const std::string& name, bool on_gpu, int size) {
   return on_gpu ? "nccl" : "gloo";
 }
 
-absl::StatusOr<std::unique_ptr<Collective>> CreateCollective(
-    const std::string& name, bool on_gpu, const CollectiveOptions& options) {
-  const std::string chosen = CollectiveName(name, on_gpu, options.size);
+absl::Status CheckCollective(const std::string& name, bool on_gpu, int size) {
+  const std::string chosen = CollectiveName(name, on_gpu, size);
   const auto refuse = [&](const char* expected) {
     return absl::FailedPreconditionError(
         absl::StrCat("ranks cannot meet: learner.collective=", name,
                      ", expected ", expected, "; leave the key out"));
   };
-  if (chosen == "none") {
-    if (options.size == 1) return CreateNoCollective();
+  if (chosen == "none" && size > 1)
     return refuse("nccl or gloo for several ranks");
-  }
-  if (chosen == "gloo") {
-    if (on_gpu) return refuse("nccl for learner.device=cuda");
-    return CreateGlooCollective(options);
-  }
-  if (!on_gpu) return refuse("gloo, since the learner computes on the CPU");
+  if (chosen == "gloo" && on_gpu) return refuse("nccl for learner.device=cuda");
+  if (chosen == "nccl" && !on_gpu)
+    return refuse("gloo, since the learner computes on the CPU");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Collective>> CreateCollective(
+    const std::string& name, bool on_gpu, const CollectiveOptions& options) {
+  RETURN_IF_ERROR(CheckCollective(name, on_gpu, options.size));
+  const std::string chosen = CollectiveName(name, on_gpu, options.size);
+  if (chosen == "none") return CreateNoCollective();
+  if (chosen == "gloo") return CreateGlooCollective(options);
   return CreateNcclCollective(options);
 }
 

@@ -32,6 +32,7 @@
 #include "learner/learner_metrics.h"
 #include "learner/ledger.h"
 #include "learner/policy_trainer.h"
+#include "learner/rank_group.h"
 #include "learner/rank_lead.h"
 #include "learner/resume_point.h"
 #include "learner/rollout_client.h"
@@ -132,6 +133,7 @@ class LearnerSession {
 absl::Status LearnerSession::OpenRun() {
   ExportRun(config_, absl::Now(), metrics_.get());
   ASSIGN_OR_RETURN(inputs_, LoadLearnerInputs(config_));
+  RETURN_IF_ERROR(RankCollective(config_.learner()).status());
   ASSIGN_OR_RETURN(
       directory_,
       RunDirectory::Open(config_.run().root(), config_.run().name(),

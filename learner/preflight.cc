@@ -16,7 +16,9 @@
 #include "common/base/metrics.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/gateway.h"
+#include "common/run/run_directory.h"
 #include "learner/learner_inputs.h"
+#include "learner/rank_group.h"
 #include "learner/start_banner.h"
 
 namespace operant::learner {
@@ -40,15 +42,9 @@ std::string ModelText(const v1::RunConfig& config, const ModelConfig& model) {
 }
 
 Text RunFolder(const v1::RunConfig& config) {
-  const std::string path = JoinPath(config.run().root(), config.run().name());
-  for (const char* sign : {"checkpoints", "metrics.jsonl", "result.json"}) {
-    if (!FileExists(JoinPath(path, sign))) continue;
-    return absl::AlreadyExistsError(
-        absl::StrCat("run directory is used: path=", path,
-                     ", expected a new one; choose another run.name, or go on "
-                     "with operant train --resume"));
-  }
-  return absl::StrCat(path, " will be made");
+  const v1::RunSection& run = config.run();
+  RETURN_IF_ERROR(RunDirectory::CheckUnused(run.root(), run.name()));
+  return absl::StrCat(JoinPath(run.root(), run.name()), " will be made");
 }
 
 // Plaintext without certificates, as operant train has it.
@@ -155,11 +151,17 @@ Text Memory(const v1::RunConfig& config, const ModelConfig& model) {
       "; lower rollout.slots or rollout.workers, or use other machines"));
 }
 
+Text Ranks(const v1::LearnerSection& learner) {
+  ASSIGN_OR_RETURN(const std::string collective, RankCollective(learner));
+  if (learner.ranks() == 1) return "1 rank, nothing to exchange";
+  return absl::StrCat(learner.ranks(), " ranks over ", collective);
+}
+
 std::string Topology(const v1::RunConfig& config) {
   const bool builtin = config.reward().endpoints().empty();
-  return absl::StrCat("1 learner, ", config.rollout().workers(),
-                      " worker(s) here, up to ", config.rollout().max_workers(),
-                      " in all, ",
+  return absl::StrCat(config.learner().ranks(), " learner rank(s), ",
+                      config.rollout().workers(), " worker(s) here, up to ",
+                      config.rollout().max_workers(), " in all, ",
                       builtin ? "1 built-in reward server"
                               : absl::StrCat(config.reward().endpoints_size(),
                                              " reward server(s) elsewhere"));
@@ -206,6 +208,8 @@ std::vector<Check> Preflight(const v1::RunConfig& config) {
                            Certificates(config)));
   checks.push_back(Checked("address", "learner.listen", Listening(config)));
   checks.push_back(Checked("rewards", "", Rewards(config)));
+  checks.push_back(
+      Checked("ranks", "learner.collective", Ranks(config.learner())));
   checks.push_back(Checked("batch", "", BatchArithmetic(config)));
   checks.push_back(Checked("processes", "", Topology(config)));
   return checks;

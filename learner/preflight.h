@@ -24,8 +24,9 @@ struct Check {
 // Looks at everything, whatever fails first: model and data (read in full, as
 // the run would), run directory, certificates (the learner's, and the others'
 // that security.certs holds), address, reward servers (each greeted, for two
-// seconds at most), memory, batch arithmetic and topology.
-// Writes and starts nothing. `config` is resolved and valid for training.
+// seconds at most), the ranks' device and collective, memory, batch arithmetic
+// and topology. Writes and starts nothing. `config` is resolved and valid for
+// training.
 std::vector<Check> Preflight(const v1::RunConfig& config);
 
 // Bytes that a run of `model` needs at its peak, activations not counted.

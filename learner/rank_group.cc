@@ -80,6 +80,14 @@ RankRoster::Limits RosterLimits(const v1::LearnerSection& learner) {
   return {.silence = absl::Milliseconds(learner.collective_timeout_ms())};
 }
 
+absl::StatusOr<std::string> RankCollective(const v1::LearnerSection& learner) {
+  ASSIGN_OR_RETURN(const Device device, ParseDevice(learner.device()));
+  const bool on_gpu = device == Device::kCuda;
+  const int size = static_cast<int>(learner.ranks());
+  RETURN_IF_ERROR(CheckCollective(learner.collective(), on_gpu, size));
+  return CollectiveName(learner.collective(), on_gpu, size);
+}
+
 absl::StatusOr<std::string> LocalHostTowards(const std::string& peer) {
   ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(peer));
   addrinfo hints = {};

@@ -25,6 +25,10 @@ std::string RankConfigYaml(const v1::RunConfig& config);
 
 RankRoster::Limits RosterLimits(const v1::LearnerSection& learner);
 
+// The name of the collective that this machine's ranks would meet over. Errors:
+// FailedPrecondition (learner.device or learner.collective cannot be had here).
+absl::StatusOr<std::string> RankCollective(const v1::LearnerSection& learner);
+
 // The address of this machine from which `peer` (host:port) is reached: where
 // its peers reach it, too. Errors: InvalidArgument, Unavailable (no route or no
 // such name).

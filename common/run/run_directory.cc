@@ -45,13 +45,6 @@ absl::Status MakeDurableDirectories(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status RefuseUsed(const std::string& path) {
-  return absl::AlreadyExistsError(absl::StrCat(
-      "cannot start a run: ", path,
-      " holds one already, expected a new name; "
-      "add --resume to go on with it, set run.name to another, or remove it"));
-}
-
 // The pid in the lock file, or 0.
 int HolderOf(int fd) {
   char text[32] = {};
@@ -99,6 +92,16 @@ absl::StatusOr<nlohmann::json> ReadResult(const std::string& path) {
 
 }  // namespace
 
+absl::Status RunDirectory::CheckUnused(const std::string& root,
+                                       const std::string& name) {
+  const std::string path = JoinPath(root, name);
+  if (!IsUsed(path)) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(
+      "cannot start a run: ", path,
+      " holds one already, expected a new name; "
+      "add --resume to go on with it, set run.name to another, or remove it"));
+}
+
 absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Open(
     const std::string& root, const std::string& name, Mode mode) {
   if (!IsSafeName(name)) {
@@ -107,8 +110,8 @@ absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Open(
         "most 128, the first a letter or digit"));
   }
   std::string path = JoinPath(root, name);
+  if (mode == Mode::kFresh) RETURN_IF_ERROR(CheckUnused(root, name));
   const bool was_used = IsUsed(path);
-  if (was_used && mode == Mode::kFresh) return RefuseUsed(path);
   RETURN_IF_ERROR(MakeDurableDirectories(path));
   for (const char* folder : {"checkpoints", "samples", "logs", "plots"}) {
     RETURN_IF_ERROR(MakeDurableDirectories(JoinPath(path, folder)));

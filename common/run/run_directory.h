@@ -46,6 +46,9 @@ class RunDirectory {
   // system says.
   static absl::StatusOr<std::unique_ptr<RunDirectory>> Open(
       const std::string& root, const std::string& name, Mode mode);
+  // AlreadyExists: Open would refuse ROOT/NAME with kFresh. Writes nothing.
+  static absl::Status CheckUnused(const std::string& root,
+                                  const std::string& name);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;

@@ -27,14 +27,14 @@ using testing_support::LeafOf;
 
 TEST(DoctorTest, EveryFaultIsNamedAtOnce) {
   const std::string runs = FreshFolder("doctor_runs");
-  std::filesystem::create_directories(runs + "/used/checkpoints");
+  std::filesystem::create_directories(runs + "/used/checkpoints/step_1");
   const Outcome outcome = Operant(
       "doctor model.path=/nowhere data.prompts=/nothing.jsonl learner.steps=1 "
       "learner.listen=0.0.0.0:0 run.name=used run.root=" +
       runs + " 'reward.endpoints=[127.0.0.1:1]'");
   EXPECT_EQ(outcome.exit_code, 78) << outcome.output;
   for (const char* fault :
-       {"model.path", "run directory is used", "expected a loopback address",
+       {"model.path", "holds one already", "expected a loopback address",
         "start the server, or correct reward.endpoints"}) {
     EXPECT_THAT(outcome.output, HasSubstr(fault));
   }

@@ -244,6 +244,9 @@ TEST(CollectiveNameTest, ANameThatDoesNotFitIsRefusedWithTheKey) {
     EXPECT_THAT(std::string(made.status().message()),
                 HasSubstr("learner.collective"));
   }
+  EXPECT_FALSE(CheckCollective("gloo", /*on_gpu=*/true, 2).ok());
+  EXPECT_TRUE(CheckCollective("nccl", /*on_gpu=*/true, 2).ok());
+  EXPECT_TRUE(CheckCollective("gloo", /*on_gpu=*/false, 1).ok());
 }
 
 }  // namespace
