@@ -15,7 +15,8 @@ UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 def unpack_image(operant, folder):
     """The files that deploy/images/Dockerfile lays over its base."""
-    subprocess.run([ROOT / "deploy/images/collect.sh", operant, folder],
+    subprocess.run([ROOT / "deploy/images/collect.sh", operant,
+                    folder / "usr/local"],
                    check=True, capture_output=True, timeout=300)
     return folder
 

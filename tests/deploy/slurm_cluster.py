@@ -96,13 +96,12 @@ class SlurmCluster:
                            *command),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def tool(self, *command, user="root", folder="/", environment=None):
+    def tool(self, *command, user="root", folder="/"):
         """One of Slurm's commands, as `user` on the head."""
         done = subprocess.run(
             self.head.within("setpriv", f"--reuid={user}", f"--regid={user}",
                              "--init-groups", *command),
-            capture_output=True, text=True, timeout=60, cwd=folder,
-            env={**os.environ, **(environment or {})})
+            capture_output=True, text=True, timeout=60, cwd=folder)
         if done.returncode:
             raise RuntimeError(f"{' '.join(map(str, command))}: "
                                f"{done.stderr.strip()}")

@@ -87,19 +87,18 @@ def wait_for(what, holds, shared, cluster):
     say(what)
 
 
-def submit(cluster, shared, operant_libraries):
+def submit(cluster, shared):
     """As the README of the rendered folder says."""
-    files = {"folder": shared / "job", "user": USER,
-             "environment": {"LD_LIBRARY_PATH": str(operant_libraries)}}
+    files = {"folder": shared / "job", "user": USER}
     say(cluster.tool("sbatch", "--test-only", "run.sbatch", **files))
     said = cluster.tool("sbatch", "--parsable", "run.sbatch", **files)
     return int(said.split(";")[0])
 
 
-def story(cluster, shared, libraries):
+def story(cluster, shared):
     faults = []
     cluster.wait_until_idle()
-    job = submit(cluster, shared, libraries)
+    job = submit(cluster, shared)
     wait_for("3 steps are done", lambda: len(steps_done(shared)) >= 3, shared,
              cluster)
     nodes = set(cluster.placed(job))
@@ -144,8 +143,7 @@ def main():
         shared = prepare(operant, folder)
         cluster = SlurmCluster("/run/slurm")
         try:
-            faults = story(cluster, shared,
-                           folder / "image/usr/local/lib/operant")
+            faults = story(cluster, shared)
         except (Fault, RuntimeError) as fault:
             faults = [str(fault)]
         finally:
