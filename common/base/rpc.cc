@@ -24,6 +24,7 @@ constexpr int kMinPingIntervalMs = kKeepaliveMs / 2;
 // Peers restart: find them again soon (gRPC's own limit is two minutes).
 constexpr int kInitialBackoffMs = 100;
 constexpr int kMaxReconnectMs = 1'000;
+constexpr int kNameLookupMs = 1'000;
 // gRPC gives an attempt as long as its "minimal back-off": time for a TLS
 // handshake between busy machines. A refused connection fails at once.
 constexpr int kConnectTimeoutMs = 5'000;
@@ -66,6 +67,9 @@ grpc::ChannelArguments ClientArguments() {
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kInitialBackoffMs);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
+  // A peer that comes back as a Pod has another address; gRPC would look for it
+  // twice a minute.
+  args.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kNameLookupMs);
   // dns:///name:port spreads its calls over all of the name's addresses.
   args.SetLoadBalancingPolicyName("round_robin");
   // A peer of the cluster is never behind the machine's web proxy.
