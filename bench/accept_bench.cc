@@ -164,7 +164,6 @@ learner::GenerationPlan PlanOf(uint64_t step, learner::Ledger* ledger) {
   plan.run_id = "bench";
   plan.rules.min_policy_version = 1;
   plan.rules.vocab_size = 1000;
-  plan.newest_version = [] { return uint64_t{1}; };
   plan.ledger = ledger;
   plan.step = step;
   for (int i = 0; i < kPrompts; ++i) {

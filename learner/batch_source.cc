@@ -29,7 +29,6 @@ BatchSource::BatchSource(const Options& options, const Parts& parts,
                                  options.prompts_per_step *
                                  options.samples_per_prompt),
       gate_(options.staleness, published),
-      published_(published),
       generated_(options.first_step),
       // A finished batch waits at most for the step that is being trained: the
       // gate lets no more than the bound be under way.
@@ -43,10 +42,7 @@ BatchSource::~BatchSource() {
   thread_.join();
 }
 
-void BatchSource::Published(uint64_t version) {
-  published_ = version;
-  gate_.Published(version);
-}
+void BatchSource::Published(uint64_t version) { gate_.Published(version); }
 
 absl::Status BatchSource::AwaitGenerated(uint64_t step) {
   if (options_.end_step > 0) step = std::min(step, options_.end_step - 1);
@@ -126,7 +122,6 @@ absl::Status BatchSource::Generate(ScoredBatch& batch, uint64_t cursor) {
   }
   plan.ledger = parts_.ledger;
   plan.step = batch.step;
-  plan.newest_version = [this] { return published_.load(); };
   plan.cancelled = [this] { return stopping_.load(); };
   // A checkpoint of the step that is being trained needs these responses.
   plan.through_shutdown = options_.one_version && options_.staleness > 0;

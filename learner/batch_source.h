@@ -95,7 +95,6 @@ class BatchSource {
   const Parts parts_;
   BufferMetrics buffer_;
   StalenessGate gate_;
-  std::atomic<uint64_t> published_;
   std::atomic<bool> stopping_{false};
   absl::Mutex mu_;
   uint64_t generated_ ABSL_GUARDED_BY(mu_);  // steps below are

@@ -24,9 +24,6 @@ GenerationPlan MakePlan(const EvaluationPlan& plan,
   generation.rules.min_policy_version = plan.policy_version;
   generation.rules.vocab_size = plan.vocab_size;
   generation.rules.sampling = plan.sampling;
-  generation.newest_version = [version = plan.policy_version] {
-    return version;
-  };
   const int count = static_cast<int>(rows.size());
   for (int i = 0; i < count; ++i) {
     const int samples = plan.samples / count + (i < plan.samples % count);

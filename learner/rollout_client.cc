@@ -183,10 +183,11 @@ class Generation {
   }
 
   // After the events were taken: what a trajectory was sampled with had been
-  // published before it was sent.
+  // published before it was sent, though not yet to every worker.
   void RefreshRules() {
     published_ = client_->coordinator_->published();
-    rules_.max_policy_version = plan_.newest_version();
+    rules_.max_policy_version =
+        published_.empty() ? 0 : published_.rbegin()->first;
     control_.Reconsider(rules_);
   }
 

@@ -27,10 +27,9 @@ struct GenerationPlan {
   std::string run_id;
   uint64_t run_seed = 0;
   std::vector<GenerationSchedule::Prompt> prompts;
-  AdmissionRules rules;  // sampling params and the oldest version allowed
-  // The newest published version, asked while the call runs: a push may come in
-  // mid-way.
-  std::function<uint64_t()> newest_version;
+  // Sampling params and the oldest version allowed. The newest is whatever the
+  // coordinator published last, while the call runs.
+  AdmissionRules rules;
   // Asked now and then; true ends the call with Cancelled. Null: never.
   std::function<bool()> cancelled;
   // A signal does not end it: another step's checkpoint needs its responses.

@@ -42,6 +42,7 @@ class ScriptedWorker final : public v1::RolloutService::Service {
   }
 
   // Set before the first call.
+  uint64_t version = 1;
   std::string weights_digest;
 
   std::string address() const { return server_->address(); }
@@ -61,7 +62,7 @@ class ScriptedWorker final : public v1::RolloutService::Service {
     t->add_response_logprobs(spoil ? 1.0f : -1.0f);
     t->set_finish(v1::FINISH_REASON_STOP);
     v1::VersionSpan* span = t->add_versions();
-    span->set_policy_version(1);
+    span->set_policy_version(version);
     span->set_tokens(1);
     t->set_weights_digest(weights_digest);
     t->set_worker_id(address());
@@ -78,6 +79,7 @@ class ScriptedWorker final : public v1::RolloutService::Service {
 class RolloutClientTest : public ::testing::Test {
  protected:
   void Join(ScriptedWorker& worker, int slots = 4) {
+    worker.version = version_;
     worker.weights_digest = digest_;
     v1::RegisterRequest request;
     request.set_protocol_version(1);
@@ -89,7 +91,7 @@ class RolloutClientTest : public ::testing::Test {
     SetDeadline(context, absl::Seconds(5));
     ASSERT_TRUE(stub_->Register(&context, request, &response).ok());
     coordinator_->RecordServing(
-        {.id = worker.address(), .epoch = response.epoch()}, 1, digest_);
+        {.id = worker.address(), .epoch = response.epoch()}, version_, digest_);
   }
 
   absl::StatusOr<std::vector<v1::Trajectory>> Generate(int prompts,
@@ -99,7 +101,6 @@ class RolloutClientTest : public ::testing::Test {
     plan.rules.min_policy_version = 1;
     plan.rules.vocab_size = 10;
     plan.rules.sampling.add_stop_token_ids(kEos);
-    plan.newest_version = [] { return uint64_t{1}; };
     for (int i = 0; i < prompts; ++i) {
       plan.prompts.push_back(
           {.cursor = uint64_t(i), .token_ids = {1 + i}, .samples = samples});
@@ -110,10 +111,16 @@ class RolloutClientTest : public ::testing::Test {
   void SetUp() override {
     server_ = RpcServer::Create({.services = coordinator_->services()}).value();
     stub_ = v1::CoordinatorService::NewStub(MakeChannel(server_->address()));
+    Publish(1);
+  }
+
+  // Before it is pushed to any worker.
+  void Publish(uint64_t version) {
     auto image = std::make_shared<WeightImage>(
         std::vector<WeightTensor>{{.name = "w", .shape = {4}}});
     std::fill(image->bytes().begin(), image->bytes().end(), std::byte{0});
-    auto sealed = SealWeights(image, /*policy_version=*/1, "model").value();
+    auto sealed = SealWeights(image, version, "model").value();
+    version_ = version;
     digest_ = sealed->manifest_sha256;
     coordinator_->SetPublished(sealed);
   }
@@ -126,8 +133,20 @@ class RolloutClientTest : public ::testing::Test {
       metrics_.get());
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<v1::CoordinatorService::Stub> stub_;
+  uint64_t version_ = 0;
   std::string digest_;
 };
+
+// One worker has the weights and samples with them while the push to another
+// is on its way.
+TEST_F(RolloutClientTest, WhatIsSampledDuringThePushCounts) {
+  ScriptedWorker quick(ScriptedWorker::Behaviour::kGood);
+  Publish(2);
+  Join(quick);
+  const auto all = Generate(/*prompts=*/4, /*samples=*/2).value();
+  ASSERT_EQ(all.size(), 8u);
+  EXPECT_EQ(all[0].versions(0).policy_version(), 2u);
+}
 
 TEST_F(RolloutClientTest, EverySampleComesOnceInOrder) {
   ScriptedWorker worker(ScriptedWorker::Behaviour::kGood);
