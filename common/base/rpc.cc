@@ -23,7 +23,7 @@ constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kMinPingIntervalMs = kKeepaliveMs / 2;
 // Peers restart: find them again soon (gRPC's own limit is two minutes).
 constexpr int kInitialBackoffMs = 100;
-constexpr int kMaxReconnectMs = 1'000;
+constexpr int kMaxReconnectMs = 250;
 constexpr int kNameLookupMs = 1'000;
 // gRPC gives an attempt as long as its "minimal back-off": time for a TLS
 // handshake between busy machines. A refused connection fails at once.

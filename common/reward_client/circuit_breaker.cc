@@ -8,7 +8,7 @@ namespace {
 // Short enough that a restarted server is found at once, long enough that a
 // dead one costs next to nothing.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(125);
-constexpr absl::Duration kLongestPause = absl::Seconds(1);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(250);
 
 }  // namespace
 

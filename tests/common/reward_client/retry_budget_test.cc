@@ -30,6 +30,15 @@ TEST(RetryBudgetTest, AnAbsentServerIsAwaitedForItsTime) {
             std::nullopt);
 }
 
+TEST(RetryBudgetTest, AServerThatIsBackIsFoundWithinAQuarterOfASecond) {
+  RetryBudget budget = Budget();
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    const auto wait = budget.NextWait(true, kStart + absl::Seconds(1), 1);
+    ASSERT_TRUE(wait.has_value());
+    EXPECT_LE(*wait, absl::Milliseconds(250));
+  }
+}
+
 TEST(RetryBudgetTest, EachAbsenceIsAwaitedAnewWithinTheRetries) {
   RetryBudget budget = Budget();
   EXPECT_TRUE(budget.NextWait(true, kStart, 1));
