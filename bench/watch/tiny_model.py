@@ -7,7 +7,7 @@ import subprocess
 WORDS = "one two three four five six seven eight nine ten".split()
 
 
-def make(operant, folder):
+def make(operant, folder, hidden_size=32):
     """Overrides of deploy/configs/demo.yaml that name it."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [{"prompt": f"{a} {b}:", "response": f" {b} {a}"}
@@ -17,7 +17,7 @@ def make(operant, folder):
         (folder / name).write_text(text)
     model = folder / "model"
     subprocess.run(
-        [operant, "sft", "model.init=random", "model.hidden_size=32",
+        [operant, "sft", "model.init=random", f"model.hidden_size={hidden_size}",
          "model.intermediate_size=64", "model.num_hidden_layers=1",
          "model.num_attention_heads=2", "model.max_position_embeddings=48",
          "tokenizer.train_vocab_size=300", f"data.sft={folder}/sft.jsonl",

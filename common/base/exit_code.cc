@@ -20,6 +20,8 @@ ExitCode CodeByCanonicalCode(absl::StatusCode code) {
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kPermissionDenied:  // of a file, or of a read-only
+                                               // disk
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kUnimplemented:  // a model or tokenizer not built
       return ExitCode::kConfig;

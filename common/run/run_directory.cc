@@ -45,6 +45,14 @@ absl::Status MakeDurableDirectories(const std::string& path) {
   return absl::OkStatus();
 }
 
+// A disk that cannot be written names the setting that leads there.
+absl::Status NotWritable(const absl::Status& status) {
+  if (!absl::IsPermissionDenied(status)) return status;
+  return absl::PermissionDeniedError(absl::StrCat(
+      status.message(), "; a run writes to its directory: mount the disk for ",
+      "writing, or set run.root to one that this user may write to"));
+}
+
 // The pid in the lock file, or 0.
 int HolderOf(int fd) {
   char text[32] = {};
@@ -112,13 +120,15 @@ absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Open(
   std::string path = JoinPath(root, name);
   if (mode == Mode::kFresh) RETURN_IF_ERROR(CheckUnused(root, name));
   const bool was_used = IsUsed(path);
-  RETURN_IF_ERROR(MakeDurableDirectories(path));
+  RETURN_IF_ERROR(NotWritable(MakeDurableDirectories(path)));
   for (const char* folder : {"checkpoints", "samples", "logs", "plots"}) {
-    RETURN_IF_ERROR(MakeDurableDirectories(JoinPath(path, folder)));
+    RETURN_IF_ERROR(
+        NotWritable(MakeDurableDirectories(JoinPath(path, folder))));
   }
-  ASSIGN_OR_RETURN(const int lock_fd, TakeLock(path));
+  const absl::StatusOr<int> lock_fd = TakeLock(path);
+  RETURN_IF_ERROR(NotWritable(lock_fd.status()));
   return std::unique_ptr<RunDirectory>(
-      new RunDirectory(std::move(path), lock_fd, was_used));
+      new RunDirectory(std::move(path), *lock_fd, was_used));
 }
 
 RunDirectory::~RunDirectory() {

@@ -77,9 +77,13 @@ def checkpoints_gone(folder):
 
 def coefficient_that_cannot_be(folder):
     """As a build with a bug would have written it: digests fit."""
+    change_state(folder, "kl_coefficient", -1)
+
+
+def change_state(folder, key, value):
     path = newest(folder) / "trainer_state/state.json"
     state = json.loads(path.read_text())
-    state["kl_coefficient"] = -1
+    state[key] = value
     path.write_text(json.dumps(state))
     manifest = newest(folder) / "MANIFEST.json"
     files = json.loads(manifest.read_text())
@@ -89,7 +93,14 @@ def coefficient_that_cannot_be(folder):
     manifest.write_text(json.dumps(files))
 
 
-# Damage, further settings, exit code, what is said.
+def of_another_build(folder):
+    """As a deterministic run of another build would have written it."""
+    change_state(folder, "build", "another build")
+
+
+# Damage, further settings, exit code, what is said. OTHER_MODEL: of another
+# width.
+OTHER_MODEL = "model.path={other}"
 REFUSED = {
     "a truncated ledger": (truncated_ledger, [], 65, "ledger.sqlite"),
     "checkpoints of which none verifies": (
@@ -100,6 +111,10 @@ REFUSED = {
                                  "KL controller not restored"),
     "another number of ranks": (lambda folder: None, ["learner.ranks=2"], 78,
                                 "ranks=1, this run has 2"),
+    "another model": (lambda folder: None, [OTHER_MODEL], 78,
+                      "trainer_state/state.json: model_digest="),
+    "another build": (of_another_build, ["run.deterministic=true"], 78,
+                      "build=another build, this run has"),
 }
 
 
@@ -112,6 +127,7 @@ def durable(folder):
 
 
 def check_refusals(operant, base, made, top, report):
+    tiny_model.make(operant, top / "other", hidden_size=16)
     for number, (what, row) in enumerate(REFUSED.items()):
         damage, settings, code, said = row
         folder = top / f"refused{number}"
@@ -119,12 +135,53 @@ def check_refusals(operant, base, made, top, report):
         damage(folder)
         before = durable(folder)
         exit_code, text = resume(operant, base, folder,
-                                 f"learner.steps={STEPS + 2}", *settings)
+                                 f"learner.steps={STEPS + 2}",
+                                 *(s.format(other=top / "other/model")
+                                   for s in settings))
         report(f"{what}: refused with exit code {code}", exit_code == code,
                (exit_code, text[-600:]))
         report(f"{what}: says '{said}'", said in text, text[-600:])
         report(f"{what}: checkpoints are untouched",
                durable(folder) == before, "")
+
+
+# $0: the folder; the rest: what is run with the folder read-only.
+READ_ONLY = ('mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && '
+             'exec "$@"')
+
+
+def namespace():
+    """What lets this user mount; None where nothing does."""
+    for prefix in (["unshare", "--mount"],
+                   ["unshare", "--mount", "--map-root-user"]):
+        done = subprocess.run([*prefix, "true"], capture_output=True)
+        if done.returncode == 0:
+            return prefix
+    return None
+
+
+def check_read_only(operant, base, made, top, report):
+    prefix = namespace()
+    if prefix is None:
+        print("SKIPPED a read-only disk: this user may not mount", flush=True)
+        return
+    folder = top / "read_only"
+    shutil.copytree(made, folder)
+    before = durable(folder)
+    for what, root in (("a run on", folder), ("a new run on", folder / "new")):
+        done = subprocess.run(
+            [*prefix, "sh", "-c", READ_ONLY, folder,
+             *command(operant, base, root, "learner.steps=99"),
+             *(["--resume"] if root == folder else [])], cwd=ROOT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=DEADLINE_SECONDS)
+        report(f"{what} a read-only disk: refused with exit code 78",
+               done.returncode == 78, (done.returncode, done.stdout[-600:]))
+        report(f"{what} a read-only disk: names path and setting",
+               str(root) in done.stdout and "set run.root" in done.stdout,
+               done.stdout[-600:])
+    report("a read-only disk: checkpoints are untouched",
+           durable(folder) == before, "")
 
 
 def check_each_file(operant, base, made, top, report):
@@ -181,6 +238,7 @@ def main():
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                        timeout=DEADLINE_SECONDS)
         check_refusals(operant, base, made, top, report)
+        check_read_only(operant, base, made, top, report)
         check_each_file(operant, base, made, top, report)
         check_second_run(operant, base, top / "second", report)
     print("all hold" if not failed else f"{failed} do not hold")

@@ -25,7 +25,7 @@ TEST(ExitCodeTest, FollowsTheTableOfCanonicalCodes) {
       {absl::StatusCode::kInternal, 70},
       {absl::StatusCode::kUnknown, 70},
       {absl::StatusCode::kUnimplemented, 78},
-      {absl::StatusCode::kPermissionDenied, 70},
+      {absl::StatusCode::kPermissionDenied, 78},
       {absl::StatusCode::kUnauthenticated, 70},
   };
   for (const auto& [code, exit] : table) {
