@@ -4,15 +4,19 @@
   chaos.py --build-dir build/release [--seconds 600] [--seed 1] [--rows a,b]
 
 Each row is a program that prints one JSON object on its last line of standard
-output. It gets a share of the seconds. The table goes to bench/out/chaos.json:
-for each row `value` (how much was tried), `violations`, and what it said. A row
-whose program is not built, or that ran out of time, is `skipped`, never passed.
+output; the chosen rows share the seconds. The table goes to
+bench/out/chaos.json: for each row `value` (how much was tried), `violations`, and
+what it said. A row whose program is not built, or that ran out of time, is
+`skipped`, never passed.
+
+Runs of one source tree add up: the file keeps what each seed gave (`runs`), and
+the table sums those of different seeds. A tree with changes that are not
+committed adds to nothing.
 """
 import argparse
 import dataclasses
-import functools
+import hashlib
 import json
-import math
 import pathlib
 import re
 import subprocess
@@ -21,42 +25,23 @@ import time
 from typing import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/chaos"))
+import chaos_sums  # noqa: E402
+from chaos_programs import (  # noqa: E402
+    Context, Skipped, last_json, once, output_of)
 
-
-@dataclasses.dataclass
-class Context:
-    build: pathlib.Path
-    seconds: float  # of this row
-    seed: int
+# What a result depends on.
+SOURCES = ("CMakeLists.txt", "bench", "cli", "cmake", "common", "learner",
+           "proto", "reward", "rollout", "tests")
+RESULTS = "bench/results"
 
 
 @dataclasses.dataclass
 class Row:
     name: str
-    share: float  # of all seconds
+    bench: str  # rows of one bench are of one run of it
+    share: float  # of all seconds, beside the other benches
     run: Callable[[Context], dict]  # -> {"value", "violations", ...}
-
-
-class Skipped(Exception):
-    """Why a row could not be tried."""
-
-
-def last_json(command, context, timeout=None):
-    """Runs `command`; its last line of output as JSON, its exit code."""
-    program = pathlib.Path(command[0])
-    if not program.exists():
-        raise Skipped(f"{program} is not built")
-    try:
-        result = subprocess.run(
-            [str(c) for c in command], cwd=ROOT, capture_output=True,
-            text=True, timeout=timeout or 4 * context.seconds + 600)
-    except subprocess.TimeoutExpired as error:
-        raise Skipped(f"ran out of time: {error.timeout:.0f} s") from error
-    sys.stderr.write(result.stderr[-4000:])
-    lines = result.stdout.strip().splitlines()
-    if not lines:
-        raise Skipped(f"{program.name} said nothing, exit {result.returncode}")
-    return json.loads(lines[-1]), result.returncode
 
 
 def simulated_clusters(context):
@@ -95,26 +80,29 @@ def crash_states(context):
             return total
 
 
-@functools.cache
-def process_faults(build, seconds, seed):
+@once
+def process_faults(context):
     """One bench of real processes: several rows."""
-    context = Context(build, seconds, seed)
     said, _ = last_json(
         [ROOT / "tests/chaos/process_faults.py",
-         build / "cli/operant", "--faults", 30, "--seconds", seconds,
-         "--seed", seed], context, timeout=3 * seconds + 1200)
+         context.build / "cli/operant", "--faults", 30, "--seconds",
+         context.seconds, "--seed", context.seed], context,
+        timeout=3 * context.seconds + 1200)
     return said
 
 
 def faults(context):
-    said = process_faults(context.build, context.seconds, context.seed)
-    return {**said, "value": said["faults"]}
+    said = process_faults(context)
+    return {"value": said["faults"],
+            **{key: said[key] for key in ("violations", "unfired", "kinds",
+                                          "skipped_kinds", "examples",
+                                          "sessions", "restarts")}}
 
 
 def part_of_faults(key, *others):
     """A row of what the row `faults` did: the seconds are its."""
     def row(context):
-        said = process_faults(context.build, context.seconds, context.seed)
+        said = process_faults(context)
         return {"value": said[key], "violations": said["violations"],
                 **{other: said[other] for other in others}}
     return row
@@ -123,13 +111,10 @@ def part_of_faults(key, *others):
 def p95_of(key, limit):
     """Of seconds that the row `faults` took; a violation if over `limit`."""
     def row(context):
-        said = process_faults(context.build, context.seconds, context.seed)
-        seconds = sorted(said[key])
+        seconds = process_faults(context)[key]
         if not seconds:
             raise Skipped("no such fault took anything away")
-        p95 = seconds[math.ceil(0.95 * len(seconds)) - 1]
-        return {"value": round(p95, 3), "violations": int(p95 > limit),
-                "unit": "s", "limit": limit, "samples": len(seconds)}
+        return chaos_sums.p95_row(seconds, limit)
     return row
 
 
@@ -139,67 +124,63 @@ def resumed(context, cycles):
     program = context.build / "tests/integration/operant_failpoints"
     if not program.exists():
         raise Skipped(f"{program} is not built")
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "tests/integration/resume_test.py"),
-         str(program), str(cycles), str(context.seed)],
-        capture_output=True, text=True, timeout=4 * context.seconds + 1800)
+    output, _ = output_of(
+        [sys.executable, ROOT / "tests/integration/resume_test.py", program,
+         cycles, context.seed], 4 * context.seconds + 1800)
     said = re.search(r"(\d+) cycles, (\d+) failpoints, (\d+) kills, "
-                     r"(\d+) differ", result.stdout)
+                     r"(\d+) differ", output)
     if said is None:
-        raise RuntimeError(f"resume_test.py: {result.stderr[-2000:]}")
+        raise RuntimeError(f"resume_test.py said no sum: {output[-2000:]}")
     return [int(number) for number in said.groups()]
 
 
-def resume_cycles(context):
+@once
+def resume_rounds(context):
     """Rounds until the time is up, and every failpoint in each of them."""
     end = time.monotonic() + context.seconds
     total = {"value": 0, "violations": 0, "kills": 0, "failpoints": 0,
-             "failpoint_rounds": 0}
+             "rounds": 0}
     while True:
-        seed = context.seed * 1000 + total["failpoint_rounds"]
+        seed = context.seed * 1000 + total["rounds"]
         cycles, sites, kills, differ = resumed(
             dataclasses.replace(context, seed=seed), CYCLES)
         total["value"] += cycles
         total["violations"] += differ
         total["kills"] += kills
         total["failpoints"] = sites
-        total["failpoint_rounds"] += 1
+        total["rounds"] += 1
         if time.monotonic() >= end:
             return total
 
 
-@functools.cache
-def resume_cycles_once(build, seconds, seed):
-    return resume_cycles(Context(build, seconds, seed))
+def resume_cycles(context):
+    said = resume_rounds(context)
+    return {key: said[key] for key in ("value", "violations", "kills")}
 
 
 def failpoints(context):
     """Sites of the source, each hit once a round."""
-    said = resume_cycles_once(context.build, context.seconds, context.seed)
+    said = resume_rounds(context)
     return {"value": said["failpoints"], "violations": said["violations"],
-            "hits_each": said["failpoint_rounds"]}
+            "hits_each": said["rounds"]}
 
 
 def effective_time(context):
-    """At least half an hour, or it is skipped: a fault a minute is rare."""
-    if context.seconds < 1800:
-        raise Skipped(f"its share is {context.seconds:.0f} s of the 1800 s that "
-                      "it takes; try --rows effective-time --seconds 18000")
+    """The bar is for half an hour at a fault a minute; what is shorter is a
+    value without a verdict on it."""
     said, _ = last_json(
         [ROOT / "tests/chaos/effective_time.py",
-         context.build / "cli/operant", "--seconds", context.seconds,
+         context.build / "cli/operant", "--seconds",
+         max(context.seconds, SHORTEST_EFFECTIVE_SECONDS),
          "--seed", context.seed], context)
-    return {**said, "value": said["effective"], "violations":
-            said["violations"] + int(said["effective"] < 0.9)}
+    return chaos_sums.effective_row([said])
 
 
 def accept_rate(context):
     """Responses a second through a synced ledger, of 64 workers."""
-    last = context.build / "bench/accept_bench"
-    if not last.exists():
-        raise Skipped(f"{last} is not built")
-    subprocess.run([str(last)], cwd=ROOT, check=True, timeout=600,
-                   capture_output=True)
+    _, code = output_of([context.build / "bench/accept_bench"], 600)
+    if code:
+        raise RuntimeError(f"accept_bench ended with exit code {code}")
     rows = {row["name"]: row for row in json.loads(
         (ROOT / "bench/out/accept.json").read_text())["rows"]}
     rate, p99 = rows["accept-rate"]["value"], rows["accept-latency-p99"]["value"]
@@ -217,37 +198,43 @@ def planted_bugs(context):
 
 # Cycles of a round of resume_test.py.
 CYCLES = 5
-# One row, one function. The order is that of the table. Rows with one share
-# that stand together are of one bench and share its time.
+SHORTEST_EFFECTIVE_SECONDS = 120
+# The order is that of the table.
 ROWS = [
-    Row("simulated-clusters", 0.2, simulated_clusters),
-    Row("resume-cycles", 0.25, lambda c: resume_cycles_once(
-        c.build, c.seconds, c.seed)),
-    Row("failpoints", 0.25, failpoints),
-    Row("crash-states", 0.1, crash_states),
-    Row("faults", 0.3, faults),
-    Row("trajectories", 0.3, part_of_faults("accepted")),
-    Row("weight-pushes", 0.3, part_of_faults("pushes", "tampered")),
-    Row("release-p95", 0.3, p95_of("release_seconds", 5)),
+    Row("simulated-clusters", "simulation", 0.2, simulated_clusters),
+    Row("resume-cycles", "resume", 0.25, resume_cycles),
+    Row("failpoints", "resume", 0.25, failpoints),
+    Row("crash-states", "crash", 0.1, crash_states),
+    Row("faults", "faults", 0.3, faults),
+    Row("trajectories", "faults", 0.3, part_of_faults("accepted")),
+    Row("weight-pushes", "faults", 0.3, part_of_faults("pushes", "tampered")),
+    Row("release-p95", "faults", 0.3, p95_of("release_seconds", 5)),
     # Its lease is the 1 s of heartbeats that it may miss (cluster.py).
-    Row("paused-release-p95", 0.3, p95_of("paused_seconds", 1 + 1)),
-    Row("back-p95", 0.3, p95_of("back_seconds", 15)),
-    Row("effective-time", 0.1, effective_time),
-    Row("accept-rate", 0, accept_rate),
-    Row("planted-bugs", 0.1, planted_bugs),
+    Row("paused-release-p95", "faults", 0.3, p95_of("paused_seconds", 1 + 1)),
+    Row("back-p95", "faults", 0.3, p95_of("back_seconds", 15)),
+    Row("effective-time", "effective", 0.15, effective_time),
+    # They take as long as they take.
+    Row("accept-rate", "accept", 0, accept_rate),
+    Row("planted-bugs", "planted", 0, planted_bugs),
 ]
 
 
-def commit():
-    described = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-        capture_output=True, text=True)
-    return described.stdout.strip() or "unknown"
+def git(*arguments):
+    return subprocess.run(["git", "-C", str(ROOT), *arguments],
+                          capture_output=True, text=True).stdout.strip()
 
 
-def run_row(row, args):
-    context = Context(args.build_dir.resolve(), args.seconds * row.share,
-                      args.seed)
+def source_tree():
+    """Of SOURCES; None if they have changes, which no name stands for."""
+    if git("status", "--porcelain", "--", *SOURCES, f":(exclude){RESULTS}"):
+        return None
+    listed = [line for line in git("ls-tree", "-r", "HEAD", "--",
+                                   *SOURCES).splitlines()
+              if RESULTS not in line]
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
+
+
+def run_row(row, context):
     start = time.monotonic()
     try:
         said = row.run(context)
@@ -258,6 +245,26 @@ def run_row(row, args):
         said = {"value": 0, "violations": 1, "error": repr(error)[-2000:]}
     return {"name": row.name, **said,
             "seconds": round(time.monotonic() - start, 1)}
+
+
+def run_rows(chosen, args):
+    shares = {row.bench: row.share for row in chosen}
+    whole = sum(shares.values()) or 1
+    for row in chosen:
+        said = run_row(row, Context(args.build_dir.resolve(),
+                                    args.seconds * row.share / whole,
+                                    args.seed))
+        print(json.dumps(said), file=sys.stderr, flush=True)
+        yield said
+
+
+def earlier_runs(out, tree):
+    """What other runs of this source tree left there."""
+    try:
+        said = json.loads(out.read_text())
+    except (OSError, ValueError):
+        return []
+    return said.get("runs", []) if tree and said.get("tree") == tree else []
 
 
 def print_table(rows):
@@ -279,14 +286,19 @@ def main():
     unknown = wanted - {row.name for row in ROWS}
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    rows = [run_row(row, args) for row in ROWS
-            if not wanted or row.name in wanted]
+    rows = list(run_rows([row for row in ROWS
+                          if not wanted or row.name in wanted], args))
     out = ROOT / "bench/out/chaos.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"commit": commit(), "seed": args.seed,
-                               "rows": rows}, indent=1) + "\n")
-    print_table(rows)
-    bad = any(row["violations"] or "skipped" in row for row in rows)
+    tree = source_tree()
+    runs = chaos_sums.add_run(earlier_runs(out, tree), args.seed, rows)
+    table = chaos_sums.table(runs, [row.name for row in ROWS])
+    out.write_text(json.dumps(
+        {"commit": git("describe", "--always", "--dirty") or "unknown",
+         "tree": tree, "seeds": [run["seed"] for run in runs],
+         "rows": table, "runs": runs}, indent=1) + "\n")
+    print_table(table)
+    bad = any(row["violations"] or "skipped" in row for row in table)
     return 1 if bad else 0
 
 

@@ -5,19 +5,28 @@ learner.
 
     effective_time.py OPERANT [--seconds 1800] [--gap 60] [--seed 1]
 
-First the median, of a run without faults, a tenth as long: of its steps in each
-second, so that what is between steps (samples, metrics, checkpoints) is part of
-them. The run is that of cluster.py, on a tiny model: its checkpoints are cheap,
-its steps short, so this is no figure of a large model's. The disk is not
-filled: a long run would fill a small one by itself. Prints one JSON object.
+The run is that of cluster.py on a tiny model, with steps of about a second and a
+checkpoint every 5 of them: Young's rule, sqrt(2 x cost of a checkpoint x time
+between failures of the learner), for 50 ms and 3 minutes. It is no figure of a
+large model's. First the median step: half before the faults and half after, each
+a twentieth as long, so that a machine that becomes slower meanwhile counts
+neither way. A checkpoint lies between two steps and is no part of their median:
+it costs effective time, as all else does that is not needed without faults. The
+disk is not filled: a long run would fill a small one by itself.
+
+Prints one JSON object. `lost`: of each kind of fault, the seconds that were lost
+from it to the next one.
 """
 import argparse
+import collections
 import json
 import pathlib
 import random
+import sqlite3
 import statistics
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -29,10 +38,15 @@ import fault_kinds  # noqa: E402
 import fault_proxy  # noqa: E402
 import tiny_model  # noqa: E402
 
+STALENESS = 1
 ENDLESS = ["learner.steps=1000000", "run.deterministic=false",
-           "checkpoint.every_steps=20", "learner.staleness=1"]
+           "learner.prompts_per_step=512", "learner.samples_per_prompt=8",
+           "learner.minibatch_samples=4096", "checkpoint.every_steps=5",
+           f"learner.staleness={STALENESS}"]
 LEARNER_SHARE = 1 / 3
 SHORTEST_MEDIAN_SECONDS = 20
+LOOK_SECONDS = 0.02
+START_SECONDS = 60
 
 
 def is_learners(name):
@@ -47,60 +61,94 @@ def pick(rng):
         and name not in fault_kinds.TLS_ONLY | {"disk full"}])
 
 
-def wait_for_step(session):
-    if not session.pause(60, lambda: committed(session.cluster)):
-        raise RuntimeError(session.cluster.log("learner")[-2000:])
+class Steps:
+    """Sees each commit of a run: (when, how many steps are committed now)."""
+
+    def __init__(self, cluster):
+        self._path = cluster.folder / "run/ledger.sqlite"
+        self.seen = [(time.monotonic(), 0)]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self):
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                count = check_ledger.read(
+                    self._path, "SELECT count(*) FROM steps")[0][0]
+            except sqlite3.Error:
+                continue  # busy, or not there yet
+            if count != self.seen[-1][1]:
+                self.seen.append((time.monotonic(), count))
+
+    def committed(self, at=float("inf")):
+        return [count for when, count in self.seen if when <= at][-1]
+
+    def intervals(self):
+        """From one step's commit to the next one's."""
+        return [b[0] - a[0] for a, b in zip(self.seen[1:], self.seen[2:])
+                if b[1] == a[1] + 1]
+
+    def end(self):
+        self._stop.set()
+        self._thread.join()
 
 
-def committed(cluster):
-    return fault_kinds.ask_ledger(cluster, "SELECT count(*) FROM steps")
+class Run:
+    """A run that goes on until it is ended; its first step is committed."""
+
+    def __init__(self, operant, base, folder, rng):
+        self._proxies = fault_proxy.Proxies()
+        self.cluster = clusters.Cluster(
+            operant, base, folder, self._proxies.__enter__(), ENDLESS, [])
+        self.session = fault_kinds.Session(self.cluster, rng, False)
+        self.steps = Steps(self.cluster)
+
+    def __enter__(self):
+        if not self.session.pause(START_SECONDS, self.steps.committed):
+            self.__exit__()
+            raise RuntimeError(self.cluster.log("learner")[-2000:])
+        return self
+
+    def __exit__(self, *_):
+        self.steps.end()
+        self.cluster.end()
+        self._proxies.__exit__()
 
 
-def median_step(operant, base, folder, seconds):
-    with fault_proxy.Proxies() as proxies:
-        cluster = clusters.Cluster(operant, base, folder, proxies, ENDLESS, [])
-        session = fault_kinds.Session(cluster, random.Random(), False)
-        rates = []
-        try:
-            wait_for_step(session)
-            end = time.monotonic() + seconds
-            while (start := time.monotonic()) < end:
-                before = committed(cluster)
-                session.pause(1)
-                rates.append((committed(cluster) - before)
-                             / (time.monotonic() - start))
-        finally:
-            cluster.end()
-    return 1 / statistics.median(rates)
+def quiet_steps(operant, base, folder, seconds):
+    with Run(operant, base, folder, random.Random()) as run:
+        run.session.pause(seconds)
+        return run.steps.intervals()
 
 
 def with_faults(operant, base, folder, args):
-    """Committed steps, wall seconds, names of faults, violations."""
+    """The Steps, its start and end, [(when, fault)], violations."""
     rng = random.Random(args.seed)
-    with fault_proxy.Proxies() as proxies:
-        cluster = clusters.Cluster(operant, base, folder, proxies, ENDLESS, [])
-        session = fault_kinds.Session(cluster, rng, False)
+    with Run(operant, base, folder, rng) as run:
         fired = []
-        try:
-            wait_for_step(session)
-            start = time.monotonic()
-            before = committed(cluster)
-            due = start
-            while (now := time.monotonic()) < start + args.seconds:
-                if now < due:
-                    session.pause(min(due - now, start + args.seconds - now))
-                    continue
-                due += rng.uniform(0.5, 1.5) * args.gap
-                name = pick(rng)
-                if fault_kinds.FAULTS[name](session):
-                    fired.append(name)
-            steps = committed(cluster) - before
-            wall = time.monotonic() - start
-            found = cluster.untyped_ends() + check_ledger.violations(
-                folder / "run/ledger.sqlite", staleness=1)
-        finally:
-            cluster.end()
-    return steps, wall, fired, found
+        start = due = time.monotonic()
+        while (now := time.monotonic()) < start + args.seconds:
+            if now < due:
+                run.session.pause(min(due, start + args.seconds) - now)
+                continue
+            due += rng.uniform(0.5, 1.5) * args.gap
+            name = pick(rng)
+            if fault_kinds.FAULTS[name](run.session):
+                fired.append((now, name))
+        end = time.monotonic()
+        found = run.cluster.untyped_ends() + check_ledger.violations(
+            folder / "run/ledger.sqlite", staleness=STALENESS)
+        return run.steps, start, end, fired, found
+
+
+def lost_seconds(steps, end, fired, median):
+    """{kind: seconds between a fault and the next that no step accounts for}"""
+    lost = collections.defaultdict(list)
+    for (when, name), (until, _) in zip(fired, [*fired[1:], (end, "")]):
+        done = steps.committed(until) - steps.committed(when)
+        lost[name].append(round(until - when - done * median, 2))
+    return dict(sorted(lost.items()))
 
 
 def main():
@@ -115,16 +163,22 @@ def main():
     with tempfile.TemporaryDirectory(prefix="effective-time-") as temporary:
         folder = pathlib.Path(temporary)
         base = tiny_model.make(operant, folder / "model")
-        median = median_step(
-            operant, base, folder / "quiet",
-            max(args.seconds / 10, SHORTEST_MEDIAN_SECONDS))
-        steps, wall, fired, found = with_faults(operant, base,
-                                                folder / "faulty", args)
+        quiet_seconds = max(args.seconds / 20, SHORTEST_MEDIAN_SECONDS)
+        before = quiet_steps(operant, base, folder / "before", quiet_seconds)
+        steps, start, end, fired, found = with_faults(
+            operant, base, folder / "faulty", args)
+        after = quiet_steps(operant, base, folder / "after", quiet_seconds)
+    median = statistics.median(before + after)
+    committed = steps.committed(end) - steps.committed(start)
+    names = [name for _, name in fired]
     print(json.dumps({
-        "effective": round(steps * median / wall, 4),
-        "steps": steps,
-        "median_step_seconds": median, "wall_seconds": wall,
-        "faults": len(fired), "on_learner": sum(map(is_learners, fired)),
+        "effective": round(committed * median / (end - start), 4),
+        "steps": committed, "median_step_seconds": round(median, 4),
+        "medians_before_and_after": [round(statistics.median(part), 4)
+                                     for part in (before, after)],
+        "wall_seconds": round(end - start, 1), "faults": len(fired),
+        "on_learner": sum(map(is_learners, names)),
+        "lost": lost_seconds(steps, end, fired, median),
         "violations": len(found), "examples": found[:5], "seed": args.seed}))
     sys.exit(bool(found))
 

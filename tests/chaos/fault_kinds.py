@@ -12,6 +12,7 @@ import cluster as clusters
 
 PUSH_PIECE = 8192  # no other message of a tiny run is as long
 LONGEST_HOLD = 2.5
+LOOK_FOR_WORK_SECONDS = 5
 RELEASED = "samples go to another worker"  # in the learner's log
 
 
@@ -23,15 +24,16 @@ class Session:
         self.tampered_pushes = 0
         self.seconds = collections.defaultdict(list)  # of what came back
 
-    def pause(self, seconds, until=lambda: False):
-        """Tends the cluster meanwhile. Whether `until` became true."""
+    def pause(self, seconds, until=lambda: False, look=0.02):
+        """Tends the cluster meanwhile. Whether `until` became true, asked every
+        `look` seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if until():
                 return True
             if self.cluster.tend():
                 return until()
-            time.sleep(0.02)
+            time.sleep(look)
         return until()
 
     def worker(self):
@@ -71,37 +73,75 @@ def kill(role):
     return fault
 
 
-def time_release(session, what, act):
-    """Seconds from act() until what the worker owed is given to another."""
-    said = len(session.cluster.log("learner"))
-    start = time.monotonic()
-    act()
+def time_release(session, what, said, start):
+    """Seconds from `start` until what the worker owed is given to another, by
+    the learner's log after `said` characters."""
     if session.pause(4, lambda: RELEASED in session.cluster.log(
             "learner")[said:]):
         session.seconds[what].append(time.monotonic() - start)
 
 
+def owed(cluster, worker):
+    """Samples that were lent to it, in this life of the learner and for a step
+    under way, and that have not come."""
+    return ask_ledger(cluster, """
+      SELECT sum(l.samples - (SELECT count(*) FROM accepted a WHERE
+        a.step = l.step AND a.epoch = l.epoch AND a.lease_id = l.lease_id))
+      FROM leases l WHERE l.worker_id = ?
+        AND l.epoch = (SELECT max(epoch) FROM epochs)
+        AND l.step >= (SELECT count(*) FROM steps)""", worker)
+
+
+def stop_with_work(session):
+    """Stops a worker at a moment when it owes something, if there is one soon:
+    most of its time a worker of a tiny run has nothing to lose. Who, and when;
+    (None, _) if none serves."""
+    end = time.monotonic() + LOOK_FOR_WORK_SECONDS
+    while True:
+        name = with_work(session, end - time.monotonic())
+        if not session.wait_serving(name):
+            return None, end
+        start = time.monotonic()
+        session.cluster.signal(name, signal.SIGSTOP)
+        # What it had sent is on its way to the ledger.
+        session.pause(0.1)
+        if owed(session.cluster, name) or time.monotonic() > end:
+            return name, start
+        session.cluster.signal(name, signal.SIGCONT)
+
+
+def with_work(session, seconds):
+    """A worker that owes something within `seconds`, or else any."""
+    owing = []
+
+    def look():
+        owing[:] = [name for name in clusters.WORKERS
+                    if owed(session.cluster, name)]
+        return bool(owing)
+
+    session.pause(seconds, look, look=0.001)
+    return session.rng.choice(owing or clusters.WORKERS)
+
+
 def kill_worker(session):
-    """Stopped first, for less than its lease: it is given work meanwhile. Most
-    of its time a worker of a tiny run has nothing to lose."""
-    name = session.worker()
-    if not session.wait_serving(name):
+    """While it owes something; stopped first, for less than its lease."""
+    name, _ = stop_with_work(session)
+    if name is None:
         return False
-    session.cluster.signal(name, signal.SIGSTOP)
-    session.pause(0.5)
-    time_release(session, "release", lambda: session.cluster.signal(
-        name, signal.SIGKILL))
+    said, start = len(session.cluster.log("learner")), time.monotonic()
+    session.cluster.signal(name, signal.SIGKILL)
+    time_release(session, "release", said, start)
     return True
 
 
 def stop_worker(session):
     """Past its lease; it wakes up with what it held."""
-    name = session.worker()
-    if not session.wait_serving(name):
+    said = len(session.cluster.log("learner"))
+    name, start = stop_with_work(session)
+    if name is None:
         return False
     process = session.cluster.processes[name]
-    time_release(session, "paused", lambda: session.cluster.signal(
-        name, signal.SIGSTOP))
+    time_release(session, "paused", said, start)
     stopped = state_of(process.pid) == "T"
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)
