@@ -86,8 +86,11 @@ std::optional<std::string> FindProgram(const std::string& response) {
   std::optional<std::string> program;
   size_t open = response.find(kFence);
   if (open == response.npos) {
-    if (absl::StripAsciiWhitespace(response).empty()) return {};
-    return response;
+    // A response goes on from its prompt, often with a blank: an indent there
+    // says nothing, and Python refuses it.
+    const auto text = absl::StripLeadingAsciiWhitespace(response);
+    if (text.empty()) return {};
+    return std::string(text);
   }
   while (open != response.npos) {
     const size_t line = response.find('\n', open);

@@ -14,9 +14,9 @@ namespace operant::reward {
 
 // The tests are the row's `ground_truth`: Python statements, as Sandbox::Run
 // takes them. The program is the response's last fenced block of Python, or the
-// whole response if it has no fence. Components: `passed`, `failed`, `crashed`,
-// `timeout`, `output`, `no_program`, of which one is 1; the note `said` has the
-// first failure.
+// whole response, less the blanks before it, if it has no fence. Components:
+// `passed`, `failed`, `crashed`, `timeout`, `output`, `no_program`, of which
+// one is 1; the note `said` has the first failure.
 //
 // Errors of an item, naming row and field: no ground_truth, one that is not
 // Python, metadata.language other than python; Unavailable (may be tried again)

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/file_io.h"
+#include "common/text/task_data.h"
 #include "gtest/gtest.h"
 #include "reward/code_scorer.h"
 #include "tests/testing/score_one.h"
@@ -308,6 +309,13 @@ TEST(FindProgramTest, TakesTheLastPythonFenceElseAll) {
   EXPECT_FALSE(FindProgram(" \n").has_value());
 }
 
+// A response goes on where its prompt ends: often with a blank, with which
+// Python takes no program.
+TEST(FindProgramTest, LeavesOutTheBlanksBeforeAProgramWithoutAFence) {
+  EXPECT_EQ(FindProgram(" \n  def f(x):\n  return x\n"),
+            "def f(x):\n  return x\n");
+}
+
 std::unique_ptr<Scorer> CodeScorerHere() {
   v1::Sandbox limits = Limits();
   if (!BubblewrapRuns()) limits.set_kind("runtime-class");
@@ -331,6 +339,26 @@ TEST(CodeScorerTest, ScoresOneOrZeroWithTheReason) {
       ScoreOne(*scorer, TextItem("```cobol\nx\n```", "assert f(2) == 4"));
   EXPECT_EQ(none.components().at("no_program"), 1);
   EXPECT_EQ(none.score(), 0);
+}
+
+TEST(CodeScorerTest, ARightProgramOfTheDemoPassesAndAWrongOneFails) {
+  const auto task = MakeProgramTask({});
+  ASSERT_TRUE(task.ok()) << task.status();
+  const auto scorer = CodeScorerHere();
+  for (int i = 0; i < 5; ++i) {
+    const TaskData::Task& right = task->heldout[i];
+    EXPECT_EQ(ScoreOne(*scorer, TextItem(right.response, right.ground_truth))
+                  .components()
+                  .at("passed"),
+              1)
+        << right.prompt << right.response;
+    EXPECT_EQ(
+        ScoreOne(*scorer, TextItem(right.response + " + 1", right.ground_truth))
+            .components()
+            .at("failed"),
+        1)
+        << right.prompt << right.response;
+  }
 }
 
 TEST(CodeScorerTest, BadRowsAreErrorsNamingRowAndField) {
