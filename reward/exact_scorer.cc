@@ -34,7 +34,9 @@ absl::Status ExactScorer::ScoreItem(const v1::ScoreItem& item,
   RETURN_IF_ERROR(RequireGroundTruth(item));
   std::optional<std::string> answer = item.response();
   if (pattern_ != nullptr) {
-    ASSIGN_OR_RETURN(answer, pattern_->LastMatch(item.response()));
+    const auto match = pattern_->LastMatch(item.response());
+    if (!match.ok()) return InResponseOf(item, match.status());
+    answer = *match;
   }
   const std::string text = answer.value_or("");
   const absl::string_view said = absl::StripAsciiWhitespace(text);

@@ -12,6 +12,7 @@
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
 #include "common/text/json_reader.h"
+#include "reward/schema_keywords.h"
 
 // Its errors are exceptions, which stay in this file.
 #define VALIJSON_USE_EXCEPTIONS 1
@@ -41,57 +42,6 @@ absl::Status NotASchema(const std::string& path, const std::string& where,
                    ": ", why, "; expected JSON Schema, draft 7"));
 }
 
-bool IsOneOf(const std::string& key, std::initializer_list<const char*> keys) {
-  for (const char* other : keys) {
-    if (key == other) return true;
-  }
-  return false;
-}
-
-// Keywords that the validator would search with an engine that knows no limit
-// (a response could hold it for ever or exhaust the stack), and references,
-// which must not lead in a circle without consuming anything.
-absl::Status CheckKeywords(const std::string& path, const std::string& where,
-                           const Json& schema) {
-  if (schema.is_boolean()) return absl::OkStatus();
-  if (!schema.is_object()) {
-    return NotASchema(path, where, "neither an object nor a boolean");
-  }
-  for (const auto& [key, value] : schema.items()) {
-    const std::string place = absl::StrCat(where, "/", key);
-    if (IsOneOf(key, {"pattern", "patternProperties", "format"})) {
-      return NotASchema(path, place,
-                        "this keyword is not supported, since its search has "
-                        "no bound; check text with reward.scorer=regex");
-    }
-    if (key == "$ref" && value == "#" && schema.size() == 1 && where == "#") {
-      return NotASchema(path, place, "refers to itself");
-    }
-    if (IsOneOf(key, {"properties", "definitions", "$defs", "dependencies"}) &&
-        value.is_object()) {
-      for (const auto& [name, part] : value.items()) {
-        if (key == "dependencies" && part.is_array()) continue;
-        RETURN_IF_ERROR(
-            CheckKeywords(path, absl::StrCat(place, "/", name), part));
-      }
-    } else if (IsOneOf(key,
-                       {"additionalProperties", "additionalItems", "not", "if",
-                        "then", "else", "contains", "propertyNames"})) {
-      RETURN_IF_ERROR(CheckKeywords(path, place, value));
-    } else if (IsOneOf(key, {"allOf", "anyOf", "oneOf", "items"})) {
-      if (!value.is_array()) {
-        RETURN_IF_ERROR(CheckKeywords(path, place, value));
-        continue;
-      }
-      for (size_t i = 0; i < value.size(); ++i) {
-        RETURN_IF_ERROR(
-            CheckKeywords(path, absl::StrCat(place, "/", i), value[i]));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
 // What stands in a fenced block, if the response is one; else the response.
 absl::string_view JsonPart(absl::string_view response) {
   absl::string_view text = absl::StripAsciiWhitespace(response);
@@ -112,12 +62,18 @@ class JsonSchemaScorer::Compiled {
  public:
   static absl::StatusOr<std::unique_ptr<const Compiled>> Parse(
       const std::string& path) {
-    ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxSchemaBytes));
-    const absl::StatusOr<Json> json = ParseJson(text);
+    const absl::StatusOr<std::string> text = ReadFile(path, kMaxSchemaBytes);
+    if (!text.ok()) {
+      return absl::Status(
+          text.status().code(),
+          absl::StrCat("reward.schema: ", text.status().message()));
+    }
+    const absl::StatusOr<Json> json = ParseJson(*text);
     if (!json.ok()) {
       return NotASchema(path, "#", std::string(json.status().message()));
     }
-    RETURN_IF_ERROR(CheckKeywords(path, "#", *json));
+    if (const auto fault = FindSchemaFault(*json))
+      return NotASchema(path, fault->where, fault->what);
     auto compiled = std::make_unique<Compiled>();
     try {
       valijson::SchemaParser().populateSchema(Adapter(*json),

@@ -35,7 +35,9 @@ absl::Status MathScorer::ScoreItem(const v1::ScoreItem& item,
   if (pattern_ == nullptr) {
     answer = FindMathAnswer(item.response());
   } else {
-    ASSIGN_OR_RETURN(answer, pattern_->LastMatch(item.response()));
+    const auto match = pattern_->LastMatch(item.response());
+    if (!match.ok()) return InResponseOf(item, match.status());
+    answer = *match;
   }
   (*result.mutable_components())["answered"] = answer.has_value();
   const bool same =

@@ -26,8 +26,9 @@ v1::GetInfoResponse RegexScorer::Describe() const {
 
 absl::Status RegexScorer::ScoreItem(const v1::ScoreItem& item,
                                     v1::ScoreResult& result) const {
-  ASSIGN_OR_RETURN(const bool found, pattern_->Finds(item.response()));
-  result.set_score(found ? 1 : 0);
+  const absl::StatusOr<bool> found = pattern_->Finds(item.response());
+  if (!found.ok()) return InResponseOf(item, found.status());
+  result.set_score(*found ? 1 : 0);
   return absl::OkStatus();
 }
 

@@ -67,6 +67,14 @@ v1::GetInfoResponse TextRuleInfo(
   return info;
 }
 
+absl::Status InResponseOf(const v1::ScoreItem& item,
+                          const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat("row='", item.group_id(), "' response: ", status.message()));
+}
+
 absl::Status RequireGroundTruth(const v1::ScoreItem& item) {
   if (!item.ground_truth().empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(

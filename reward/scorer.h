@@ -55,6 +55,10 @@ v1::GetInfoResponse TextRuleInfo(const char* name,
 // error. Unavailable is retryable.
 void SetItemError(const absl::Status& status, v1::ScoreResult& result);
 
+// `status` with the row of `item`, and that its response is what it is about.
+absl::Status InResponseOf(const v1::ScoreItem& item,
+                          const absl::Status& status);
+
 // An item without what its scorer compares with, naming its row:
 // InvalidArgument unless `item` has a ground truth.
 absl::Status RequireGroundTruth(const v1::ScoreItem& item);

@@ -51,8 +51,13 @@ absl::StatusOr<JudgedResponse> ReadSide(const nlohmann::json& row,
   JudgedResponse side;
   ASSIGN_OR_RETURN(side.text, RequiredText(row, name));
   ASSIGN_OR_RETURN(side.stopped, ReadStopped(row, finish));
-  if (!side.text.empty() || side.stopped) return side;
-  return MalformedError(name, "expected text, got nothing at all");
+  if (!side.text.empty()) return side;
+  // A file that lost a text looks like this, too; the end has to be stated.
+  if (side.stopped && !Member(row, finish).is_null()) return side;
+  return MalformedError(
+      name, absl::StrCat("expected text, got nothing at all; leave the row "
+                         "out, or say ",
+                         finish, "=\"stop\" if the response ended at once"));
 }
 
 absl::StatusOr<nlohmann::json> ParseObject(std::string_view text) {
@@ -110,6 +115,13 @@ absl::Status ReadRows(const std::string& path,
         return absl::OkStatus();
       }));
   return rows.size() > before ? absl::OkStatus() : BadRow(path, 1, "no rows");
+}
+
+// Left out where LoadPreferences takes it for granted.
+void AddFinish(const JudgedResponse& side, const char* name,
+               nlohmann::ordered_json& row) {
+  if (!side.stopped || side.text.empty())
+    row[name] = side.stopped ? "stop" : "length";
 }
 
 }  // namespace
@@ -172,8 +184,8 @@ std::string ToJsonLine(const PreferencePair& pair) {
   row["chosen"] = pair.chosen.text;
   row["rejected"] = pair.rejected.text;
   row["margin"] = pair.margin;
-  if (!pair.chosen.stopped) row["chosen_finish"] = "length";
-  if (!pair.rejected.stopped) row["rejected_finish"] = "length";
+  AddFinish(pair.chosen, "chosen_finish", row);
+  AddFinish(pair.rejected, "rejected_finish", row);
   return row.dump() + "\n";
 }
 

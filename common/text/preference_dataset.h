@@ -31,7 +31,7 @@ struct PreferencePair {
 // JSONL rows {prompt, chosen, rejected}, optional `margin` (a number >= 0),
 // `chosen_finish` and `rejected_finish` ("stop", the default, or "length").
 // Errors name file:line and the field: NotFound; DataLoss (not such a row, a
-// side that is empty and did not end, two equal sides, no rows).
+// side that is empty and not said to have stopped, two equal sides, no rows).
 absl::StatusOr<std::vector<PreferencePair>> LoadPreferences(
     const std::string& path);
 

@@ -62,11 +62,18 @@ TEST(JsonSchemaScorerTest, RefusesWhatIsNoSchemaSayingWhere) {
       {"{", "reward.schema="},
       {"[1]", "at #"},
       {"17", "at #"},
-      {R"({"type": 12})", "at #"},
-      {R"({"type": "strin"})", "at #"},
-      {R"({"required": "name"})", "at #"},
+      {R"({"type": 12})", "at #/type"},
+      {R"({"type": "strin"})", "at #/type"},
+      {R"({"type": ["string", "nil"]})", "at #/type"},
+      {R"({"required": "name"})", "at #/required"},
       {R"({"properties": {"a": 3}})", "#/properties/a"},
-      {R"({"minimum": "x"})", "at #"},
+      {R"({"minimum": "x"})", "at #/minimum"},
+      {R"({"minimum": "3"})", "at #/minimum: expected a number, got \"3\""},
+      {R"({"items": [{"maxLength": -1}]})", "at #/items/0/maxLength"},
+      {R"({"multipleOf": 0})", "at #/multipleOf"},
+      {R"({"uniqueItems": 1})", "at #/uniqueItems"},
+      {R"({"anyOf": {"type": "null"}})", "at #/anyOf"},
+      {R"({"dependencies": {"a": [1]}})", "at #/dependencies/a"},
       {R"({"$ref": "https://example.com/schema.json"})", "at #"},
       {R"({"$ref": "#/definitions/none"})", "at #"},
       {R"({"$ref": "#"})", "#/$ref"},
@@ -81,8 +88,11 @@ TEST(JsonSchemaScorerTest, RefusesWhatIsNoSchemaSayingWhere) {
         << row.schema << status;
     EXPECT_NE(status.message().find(row.told), std::string::npos) << status;
   }
-  EXPECT_EQ(JsonSchemaScorer::Create("/nowhere.json").status().code(),
-            absl::StatusCode::kNotFound);
+  const absl::Status missing =
+      JsonSchemaScorer::Create("/nowhere.json").status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(missing.message().find("reward.schema: "), std::string::npos)
+      << missing;
 }
 
 }  // namespace

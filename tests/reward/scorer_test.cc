@@ -127,6 +127,8 @@ TEST(RegexScorerTest, RunawaySearchIsAnErrorNotAZero) {
   ASSERT_TRUE(result.has_error());
   EXPECT_EQ(result.error().code(),
             static_cast<uint32_t>(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(result.error().message().rfind("row='", 0), 0u)
+      << result.error().message();
 }
 
 TEST(ItemScorerTest, StopsBetweenItemsOnceCancelled) {

@@ -53,8 +53,12 @@ TEST(PreferenceDatasetTest, BadRowsAreNamedWithTheirPlaceAndField) {
               HasSubstr("rejected: expected text"));
   EXPECT_THAT(Fault(R"({"prompt": "p", "chosen": 1, "rejected": "b"})"),
               HasSubstr("chosen: expected text"));
-  EXPECT_THAT(Fault(R"({"chosen": "", "rejected": "b"})"),
+  EXPECT_THAT(Fault(R"({"chosen": "", "rejected": "b",)"
+                    R"( "chosen_finish": "stop"})"),
               HasSubstr("prompt: expected text"));
+  EXPECT_THAT(Fault(R"({"prompt": "p", "chosen": "a", "rejected": ""})"),
+              AllOf(HasSubstr(".jsonl:2: rejected: expected text"),
+                    HasSubstr("rejected_finish=\"stop\"")));
   EXPECT_THAT(Fault(R"({"prompt": "p", "chosen": "", "rejected": "b",)"
                     R"( "chosen_finish": "length"})"),
               HasSubstr("chosen: expected text"));
@@ -112,6 +116,14 @@ TEST(MakePairsTest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ((*read)[0].chosen, pair.chosen);
   EXPECT_EQ((*read)[0].rejected, pair.rejected);
   EXPECT_EQ((*read)[0].margin, pair.margin);
+}
+
+TEST(MakePairsTest, AResponseThatEndedAtOnceIsWrittenAndReadBack) {
+  const PreferencePair pair =
+      MakePairs({Sample("p", "a", 1), Sample("p", "", 0)}, 0)[0];
+  const auto read = LoadPreferences(Write(ToJsonLine(pair)));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)[0].rejected, pair.rejected);
 }
 
 TEST(ScoredSamplesTest, ReadsWhatARunRecords) {
