@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "cli/verbs.h"
@@ -8,6 +9,7 @@
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
 #include "learner/ledger_reader.h"
+#include "learner/run_plot.h"
 
 namespace operant::cli {
 namespace {
@@ -18,11 +20,22 @@ constexpr const char* kFooter =
     "  operant runs show runs/demo              the last steps\n"
     "  operant runs show runs/demo --step 41    each response of a step: its\n"
     "                                           weights, worker and score\n";
+constexpr const char* kPlotFooter =
+    "\nReads metrics.jsonl and result.json of each run, also while it goes "
+    "on.\n"
+    "\nExample:\n"
+    "  operant runs plot runs/demo-1 runs/demo-2 --out curves.svg\n";
 
 struct Flags {
   std::string run;
   uint64_t steps = 10;
   int64_t step = -1;
+};
+
+struct PlotFlags {
+  std::vector<std::string> runs;
+  std::string out;
+  std::string title = "Runs";
 };
 
 // Enough of a digest to tell two apart.
@@ -109,6 +122,30 @@ absl::StatusOr<ExitCode> Show(const Flags& flags) {
   return ExitCode::kDone;
 }
 
+absl::StatusOr<ExitCode> PlotAll(const PlotFlags& flags) {
+  ASSIGN_OR_RETURN(const std::string svg,
+                   learner::PlotRuns(flags.title, flags.runs));
+  RETURN_IF_ERROR(WriteFileAtomically(flags.out, svg));
+  std::printf("%s: %d runs\n", flags.out.c_str(),
+              static_cast<int>(flags.runs.size()));
+  return ExitCode::kDone;
+}
+
+void AddPlot(CLI::App& runs, Action& action) {
+  auto flags = std::make_shared<PlotFlags>();
+  CLI::App* plot = runs.add_subcommand(
+      "plot", "Curves of runs over one another: score, KL, length (SVG)");
+  plot->add_option("runs", flags->runs, "The runs' directories")
+      ->type_name("DIR")
+      ->required();
+  plot->add_option("--out", flags->out, "The SVG file to write")->required();
+  plot->add_option("--title", flags->title, "What stands over it")
+      ->capture_default_str();
+  plot->footer(kPlotFooter);
+  plot->callback(
+      [flags, &action] { action = [flags] { return PlotAll(*flags); }; });
+}
+
 }  // namespace
 
 void AddRunsVerb(CLI::App& app, Action& action) {
@@ -127,6 +164,7 @@ void AddRunsVerb(CLI::App& app, Action& action) {
   show->footer(kFooter);
   show->callback(
       [flags, &action] { action = [flags] { return Show(*flags); }; });
+  AddPlot(*verb, action);
 }
 
 }  // namespace operant::cli

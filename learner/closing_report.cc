@@ -9,6 +9,7 @@
 #include "common/base/file_io.h"
 #include "common/base/status_macros.h"
 #include "common/run/process_stats.h"
+#include "learner/run_plot.h"
 #include "nlohmann/json.hpp"
 
 namespace operant::learner {

@@ -47,11 +47,6 @@ class ClosingReport {
   const RunDirectory* const directory_;
 };
 
-// The plot of a run from the rows of its metrics.jsonl: reward, haywire rate,
-// KL and entropy against responses seen. DataLoss names a line that is no JSON.
-absl::StatusOr<std::string> PlotRun(const std::string& title,
-                                    const std::string& metrics_path);
-
 }  // namespace operant::learner
 
 #endif  // OPERANT_LEARNER_CLOSING_REPORT_H_
