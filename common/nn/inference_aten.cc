@@ -248,8 +248,6 @@ class AtenInference : public InferenceModel {
 
 }  // namespace
 
-bool CudaAvailable() { return torch::cuda::is_available(); }
-
 absl::StatusOr<std::unique_ptr<InferenceModel>> CreateAtenInference(
     const ModelConfig& config, const InferenceModel::Options& options) {
   std::unique_ptr<InferenceModel> model;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/nn/cpu_kernels.h"
+#include "common/nn/cuda_backend.h"
 #include "common/nn/inference_engines.h"
 
 namespace operant {
@@ -19,12 +20,13 @@ absl::Status CheckOptions(const InferenceModel::Options& options) {
         options.threads, ", max_positions=", options.max_positions,
         ", expected slots and threads of at least 1 and no negative number"));
   }
-  if (options.device == Device::kCuda && !CudaAvailable()) {
-    return absl::FailedPreconditionError(
-        "device=cuda, expected a usable CUDA device in this build and machine; "
-        "use device=cpu or a CUDA build");
-  }
-  return absl::OkStatus();
+  if (options.device == Device::kCpu) return absl::OkStatus();
+  const absl::Status cuda = CudaStatus();
+  if (cuda.ok()) return cuda;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "device=cuda: ", cuda.message(),
+      "; use device=cpu, or on a machine with a GPU run deploy/setup.sh, which "
+      "installs what CUDA needs"));
 }
 
 }  // namespace

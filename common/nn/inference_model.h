@@ -26,8 +26,6 @@ namespace operant {
 enum class Device { kCpu, kCuda };
 enum class ComputeType { kFp32, kBf16 };
 
-// Whether this build and machine have a usable CUDA device.
-bool CudaAvailable();
 // "auto", "cpu" or "cuda". FailedPrecondition if cuda is asked for and not
 // there; InvalidArgument for anything else.
 absl::StatusOr<Device> ParseDevice(std::string_view name);

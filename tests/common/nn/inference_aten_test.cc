@@ -1,8 +1,10 @@
 // The LibTorch engine against the CPU engine, which has its own reference.
 #include <cmath>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "common/nn/cuda_backend.h"
 #include "common/nn/inference_model.h"
 #include "gtest/gtest.h"
 #include "tests/common/nn/reference_decoder.h"
@@ -118,6 +120,15 @@ TEST(ParseDeviceTest, KnowsItsNames) {
                                       : absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE((ParseDevice("auto").value() == Device::kCuda) ==
               CudaAvailable());
+}
+
+TEST(ParseDeviceTest, SaysWhatCudaLacks) {
+  if (CudaAvailable()) GTEST_SKIP() << "CUDA lacks nothing here";
+  const std::string said(ParseDevice("cuda").status().message());
+  EXPECT_TRUE(said.find("libcuda.so.1") != said.npos ||
+              said.find("libtorch_cuda.so") != said.npos ||
+              said.find("find no device") != said.npos)
+      << said;
 }
 
 }  // namespace
