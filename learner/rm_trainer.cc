@@ -59,7 +59,8 @@ absl::StatusOr<std::unique_ptr<RmTrainer>> RmTrainer::Create(
   RETURN_IF_ERROR(CatchTorch("create the reward model", [&] {
     const v1::RmSection& rm = trainer->section_;
     if (rm.threads() > 0) at::set_num_threads(static_cast<int>(rm.threads()));
-    trainer->model_ = CausalLm::Create(start.decoder.config, {.device = device});
+    trainer->model_ =
+        CausalLm::Create(start.decoder.config, {.device = device});
     trainer->head_ =
         torch::zeros({start.decoder.config.hidden_size},
                      at::TensorOptions()

@@ -19,8 +19,8 @@ class RetryBudget {
       : policy_(policy), unavailable_wait_(unavailable_wait) {}
 
   // The wait before the next try after an attempt that failed at `now`, or
-  // nothing if the budget is spent. `absent`: nobody answered at the address; it
-  // is asked again within a quarter of a second.
+  // nothing if the budget is spent. `absent`: nobody answered at the address;
+  // it is asked again within a quarter of a second.
   std::optional<absl::Duration> NextWait(bool absent, absl::Time now,
                                          double uniform01);
 
