@@ -1,10 +1,16 @@
 // The first half of the loop: NextPrompts, Generate, Score. With a staleness
-// bound of 1 it runs ahead of the learner by one step on a thread of its own;
+// bound of 1 it runs ahead of the learner by one step on threads of its own;
 // the gate decides when a step may begin.
+//
+// Each response is scored from the moment it counts, while the others are still
+// sampled; what of that is left once all are there does not keep the next
+// step's generation from beginning. Scores are filed by the response's place,
+// so a batch is the same whatever came first.
 #ifndef OPERANT_LEARNER_BATCH_SOURCE_H_
 #define OPERANT_LEARNER_BATCH_SOURCE_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,7 +45,7 @@ struct ScoredBatch {
   std::vector<ItemScore> scores;
   absl::Time began;  // when its first sample was asked for
   double generate_seconds = 0;
-  double score_seconds = 0;
+  double score_seconds = 0;  // from then on until the last score was there
 };
 
 class BatchSource {
@@ -70,26 +76,40 @@ class BatchSource {
     MetricRegistry* metrics = nullptr;  // operant_buffer_*; null: nobody looks
   };
 
-  // Starts the thread. `published` is the version that workers have now.
+  // Starts the threads. `published` is the version that workers have now.
   BatchSource(const Options& options, const Parts& parts, uint64_t published);
-  // Stops it; what is in flight is given up (a resumed run samples it again).
+  // Stops them; what is in flight is given up (a resumed run samples it again).
   ~BatchSource();
 
-  // The next step's batch, in order. The error that ended the thread, or
+  // The next step's batch, in order. The error that ended the threads, or
   // Cancelled on shutdown.
   absl::StatusOr<ScoredBatch> Next();
   // Tells that workers were given `version`.
   void Published(uint64_t version);
   // Waits until the responses of `step`, or of the last one before the end, are
   // all accepted and durable; a signal does not end the wait. The error that
-  // ended the thread.
+  // ended the threads.
   absl::Status AwaitGenerated(uint64_t step);
 
  private:
-  void Run();
-  absl::StatusOr<ScoredBatch> Make(uint64_t step, uint64_t cursor);
-  absl::Status Generate(ScoredBatch& batch, uint64_t cursor);
-  absl::Status Score(ScoredBatch& batch);
+  // A step whose responses are there and whose scores may not be.
+  struct Generated {
+    ScoredBatch batch;
+    std::unique_ptr<Scoring> scoring;
+    absl::Time at;
+  };
+
+  void GenerateSteps();
+  void ScoreSteps();
+  absl::StatusOr<Generated> Generate(uint64_t step, uint64_t cursor);
+  absl::Status Sample(GenerationPlan plan, uint64_t cursor, ScoredBatch& batch,
+                      Scoring& scoring);
+  GenerationPlan PlanOf(uint64_t step, uint64_t cursor);
+  absl::Status AddItem(size_t index, const v1::Trajectory& trajectory,
+                       ScoredBatch& batch, Scoring& scoring);
+  absl::StatusOr<ScoredBatch> Score(Generated generated);
+  void Failed(const absl::Status& status);
+  size_t responses() const;
 
   const Options options_;
   const Parts parts_;
@@ -99,8 +119,10 @@ class BatchSource {
   absl::Mutex mu_;
   uint64_t generated_ ABSL_GUARDED_BY(mu_);  // steps below are
   absl::Status failed_ ABSL_GUARDED_BY(mu_);
-  BoundedQueue<absl::StatusOr<ScoredBatch>> queue_;
-  std::thread thread_;  // last: it uses everything above
+  BoundedQueue<absl::StatusOr<Generated>> generated_steps_;
+  BoundedQueue<absl::StatusOr<ScoredBatch>> scored_steps_;
+  std::thread generating_;  // last: they use everything above
+  std::thread scoring_;
 };
 
 }  // namespace operant::learner

@@ -261,7 +261,7 @@ class Generation {
       RETURN_IF_ERROR(event.status);
       RETURN_IF_ERROR(Failpoint("client.durable"));
       control_.Durable(event.written);
-      return absl::OkStatus();
+      return Counted(event.written);
     }
     if (event.trajectory.has_value())
       return Receive(event.call, std::move(*event.trajectory));
@@ -275,6 +275,7 @@ class Generation {
         control_.Receive(call, std::move(trajectory), rules_, receipt));
     switch (receipt.kind) {
       case Receipt::Kind::kAccepted:
+        if (plan_.ledger == nullptr) return Counted(id);
         RecordAccepted(call, id);
         return absl::OkStatus();
       case Receipt::Kind::kConflict:
@@ -292,8 +293,12 @@ class Generation {
     return absl::OkStatus();
   }
 
+  absl::Status Counted(const std::string& id) const {
+    if (plan_.counted == nullptr) return absl::OkStatus();
+    return plan_.counted(control_.schedule().At(id));
+  }
+
   void RecordAccepted(CallId call, const std::string& id) {
-    if (plan_.ledger == nullptr) return;
     v1::LedgerRecord record;
     v1::AcceptedRecord* accepted = record.mutable_accepted();
     accepted->set_step(plan_.step);

@@ -38,6 +38,10 @@ struct GenerationPlan {
   // counts once it is durable. Null: nowhere (evaluation). Not owned.
   Ledger* ledger = nullptr;
   uint64_t step = 0;
+  // Told of each response the moment it counts, from the thread of the call; an
+  // error ends it. Those taken from the ledger come with the result only. Null:
+  // nobody asks.
+  std::function<absl::Status(const v1::Trajectory&)> counted;
 };
 
 // One Generate at a time; from any thread.

@@ -21,6 +21,8 @@ void SetText(const v1::Trajectory& t, const PromptRow& row,
   item.set_text_lossy(prompt_lossy || response_lossy);
 }
 
+}  // namespace
+
 v1::ScoreItem MakeScoreItem(const v1::Trajectory& t, const PromptRow& row,
                             const Tokenizer& tokenizer) {
   v1::ScoreItem item;
@@ -42,8 +44,6 @@ v1::ScoreItem MakeScoreItem(const v1::Trajectory& t, const PromptRow& row,
   item.set_policy_version(t.versions().rbegin()->policy_version());
   return item;
 }
-
-}  // namespace
 
 std::vector<v1::ScoreItem> MakeScoreItems(
     std::span<const v1::Trajectory> trajectories,

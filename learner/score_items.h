@@ -13,10 +13,14 @@
 
 namespace operant::learner {
 
-// One item per trajectory, in order. `rows[i]` is the prompt's row of
-// trajectory i. Text is valid UTF-8 without special tokens, `text_lossy` where
-// bytes had to be replaced; ids are authoritative. The gateway leaves out what
-// a server does not need and adds the content digest.
+// The item of a trajectory, whose prompt is `row`. Text is valid UTF-8 without
+// special tokens, `text_lossy` where bytes had to be replaced; ids are
+// authoritative. The gateway leaves out what a server does not need and adds
+// the content digest.
+v1::ScoreItem MakeScoreItem(const v1::Trajectory& trajectory,
+                            const PromptRow& row, const Tokenizer& tokenizer);
+
+// One per trajectory, in order; `rows[i]` is the row of trajectory i.
 std::vector<v1::ScoreItem> MakeScoreItems(
     std::span<const v1::Trajectory> trajectories,
     std::span<const PromptRow* const> rows, const Tokenizer& tokenizer);

@@ -80,6 +80,8 @@ class EndpointClient {
 
   // Calls that may ever be under way at once.
   int most_inflight() const { return inflight_.most(); }
+  // Calls that may be under way at once as the server is now.
+  int inflight_limit() const { return inflight_.limit(); }
   EndpointMetrics& metrics() { return metrics_; }
 
  private:

@@ -1,8 +1,6 @@
 #include "common/reward_client/gateway.h"
 
-#include <atomic>
 #include <cmath>
-#include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -10,36 +8,13 @@
 #include "absl/time/time.h"
 #include "common/base/metric_families.h"
 #include "common/base/status_macros.h"
-#include "common/reward_client/batching.h"
-#include "common/reward_client/combination.h"
 #include "common/reward_client/endpoint_client.h"
 #include "common/reward_client/endpoint_credentials.h"
-#include "common/reward_client/endpoint_run.h"
 #include "common/reward_client/error_policy.h"
-#include "common/reward_client/routing.h"
+#include "common/reward_client/step_scoring.h"
 
 namespace operant {
 namespace {
-
-absl::Status CheckItems(const std::vector<v1::ScoreItem>& items) {
-  absl::flat_hash_set<std::string> ids;
-  for (const v1::ScoreItem& item : items) {
-    if (!item.id().empty() && ids.insert(item.id()).second) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("items cannot be told apart: id='", item.id(),
-                     "', expected a non-empty id, once"));
-  }
-  return absl::OkStatus();
-}
-
-using Answers = std::vector<std::vector<WeightedAnswer>>;  // by item
-
-absl::Status FirstError(const Answers& answers) {
-  for (const std::vector<WeightedAnswer>& said : answers) {
-    for (const WeightedAnswer& one : said) RETURN_IF_ERROR(one.answer.status);
-  }
-  return absl::OkStatus();
-}
 
 class GatewayImpl : public RewardGateway {
  public:
@@ -73,19 +48,26 @@ class GatewayImpl : public RewardGateway {
     return infos;
   }
 
+  absl::StatusOr<std::unique_ptr<Scoring>> Begin(
+      const ScoringPlan& plan) override {
+    RETURN_IF_ERROR(CheckGreeted());
+    return std::make_unique<StepScoring>(PartsOfAScoring(), plan);
+  }
+
   absl::StatusOr<std::vector<ItemScore>> Score(std::vector<v1::ScoreItem> items,
                                                uint64_t step,
                                                bool eval) override {
-    RETURN_IF_ERROR(CheckItems(items));
-    ASSIGN_OR_RETURN(const auto routes, RouteItems(config_, items));
-    ASSIGN_OR_RETURN(auto runs, PlanRuns(items, routes));
-    std::atomic<bool> abandoned = false;
-    Run({items, step, eval, abandoned}, runs, abandoned);
-    return Conclude(Collect(runs, items.size()));
+    RETURN_IF_ERROR(CheckGreeted());
+    StepScoring scoring(
+        PartsOfAScoring(),
+        {.items = items.size(), .group_items = 0, .step = step, .eval = eval});
+    for (size_t i = 0; i < items.size(); ++i) {
+      RETURN_IF_ERROR(scoring.Put(i, std::move(items[i])));
+    }
+    return scoring.Finish();
   }
 
  private:
-  using Runs = std::vector<std::unique_ptr<EndpointRun>>;
   static EndpointClient::Options ClientOptions(
       const v1::RewardEndpoint& endpoint, const Options& options) {
     const v1::RewardSection& config = options.config;
@@ -107,69 +89,17 @@ class GatewayImpl : public RewardGateway {
     return client;
   }
 
-  absl::StatusOr<Runs> PlanRuns(const std::vector<v1::ScoreItem>& items,
-                                const std::vector<std::vector<int>>& routes) {
-    Runs runs;
-    for (size_t e = 0; e < clients_.size(); ++e) {
-      const auto info = clients_[e]->info();
-      if (info == nullptr) {
-        return absl::FailedPreconditionError(
-            "no reward server was greeted; call Handshake before Score");
-      }
-      ASSIGN_OR_RETURN(auto batches,
-                       MakeBatches(items, routes[e],
-                                   LimitsFor(*info, config_.batch_items())));
-      runs.push_back(
-          std::make_unique<EndpointRun>(clients_[e].get(), std::move(batches)));
+  absl::Status CheckGreeted() const {
+    for (const auto& client : clients_) {
+      if (client->info() != nullptr) continue;
+      return absl::FailedPreconditionError(
+          "no reward server was greeted; call Handshake before scoring");
     }
-    return runs;
+    return absl::OkStatus();
   }
 
-  // Runs all batches of all endpoints, each endpoint on as many threads as it
-  // takes calls at once. Every call has a deadline, so the joins end.
-  void Run(const ScoreJob& job, const Runs& runs,
-           std::atomic<bool>& abandoned) const {
-    const bool stop_at_error = policy_.action == ErrorPolicy::Action::kFail;
-    std::vector<std::thread> lanes;
-    for (const auto& run : runs) {
-      for (size_t lane = 0; lane < run->lanes(); ++lane) {
-        lanes.emplace_back([&run, &job, &abandoned, stop_at_error] {
-          run->Work(job, stop_at_error, abandoned);
-        });
-      }
-    }
-    for (std::thread& lane : lanes) lane.join();
-  }
-
-  Answers Collect(const Runs& runs, size_t items) const {
-    Answers answers(items);
-    for (size_t e = 0; e < runs.size(); ++e) {
-      const std::string& name = config_.endpoints(e).name();
-      const std::string lineage = clients_[e]->lineage();
-      const double weight = config_.endpoints(e).weight();
-      runs[e]->TakeAnswers([&](int index, ItemAnswer answer) {
-        answers[index].push_back({name, lineage, weight, std::move(answer)});
-      });
-    }
-    return answers;
-  }
-
-  absl::StatusOr<std::vector<ItemScore>> Conclude(const Answers& answers) {
-    if (policy_.action == ErrorPolicy::Action::kFail) {
-      RETURN_IF_ERROR(FirstError(answers));
-    }
-    std::vector<ItemScore> scores;
-    for (const std::vector<WeightedAnswer>& said : answers) {
-      scores.push_back(Combine(said, policy_));
-      Count(scores.back());
-    }
-    RETURN_IF_ERROR(CheckDropLimit(scores, config_.drop_limit()));
-    return scores;
-  }
-
-  void Count(const ItemScore& score) {
-    if (score.outcome == ItemScore::Outcome::kDropped) dropped_.Increment();
-    if (score.outcome == ItemScore::Outcome::kReplaced) replaced_.Increment();
+  StepScoring::Parts PartsOfAScoring() const {
+    return {config_, clients_, policy_, dropped_, replaced_};
   }
 
   const v1::RewardSection config_;

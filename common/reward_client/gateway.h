@@ -6,7 +6,6 @@
 #ifndef OPERANT_COMMON_REWARD_CLIENT_GATEWAY_H_
 #define OPERANT_COMMON_REWARD_CLIENT_GATEWAY_H_
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,28 +13,11 @@
 #include "absl/status/statusor.h"
 #include "common/base/credentials.h"
 #include "common/base/metrics.h"
+#include "common/reward_client/scoring.h"
 #include "operant/v1/config.pb.h"
 #include "operant/v1/reward.pb.h"
 
 namespace operant {
-
-// The outcome of one item, aligned with the request's items.
-struct ItemScore {
-  enum class Outcome { kScored, kIgnored, kDropped, kReplaced };
-  Outcome outcome = Outcome::kDropped;
-  double score = 0;  // if kScored, or kReplaced (reward.on_error value:X)
-  // Named by the server; "endpoint/name" where several endpoints scored it.
-  std::map<std::string, double> components;
-  std::vector<v1::TokenReward> token_rewards;
-  absl::Status error;  // why it was dropped or replaced
-  std::string server;  // lineage: endpoint name, server name and version
-  int attempts = 0;    // most of any endpoint; 0: remembered
-  double latency_seconds = 0;  // of the slowest endpoint's last call
-
-  bool has_score() const {
-    return outcome == Outcome::kScored || outcome == Outcome::kReplaced;
-  }
-};
 
 // Thread-safe.
 class RewardGateway {
@@ -63,14 +45,15 @@ class RewardGateway {
   // What each endpoint said of itself, in the configuration's order.
   virtual std::vector<v1::GetInfoResponse> infos() const = 0;
 
-  // Scores `items` (any number: split into batches, sent concurrently,
-  // retried), whole groups together where an endpoint needs them. Results are
-  // aligned with `items`, whatever order the servers answered in. An item whose
-  // retries are spent follows reward.on_error: `fail` returns its error (with
-  // ExitCode kRewardUnavailable when no server answered, kData when the server
-  // answered nonsense), naming endpoint, item and cause. Other errors:
-  // InvalidArgument (an id empty or twice, an item or group too large to send),
-  // FailedPrecondition (no handshake yet; a row that no endpoint takes).
+  // Scores items as they come: split into batches, sent concurrently, retried,
+  // whole groups together where an endpoint needs them. Several may be under
+  // way at once; the gateway outlives them. FailedPrecondition: no handshake
+  // yet.
+  virtual absl::StatusOr<std::unique_ptr<Scoring>> Begin(
+      const ScoringPlan& plan) = 0;
+
+  // The same for items that are all there: Add() of each in order, and
+  // Finish(), with their errors. Nothing is sent if an item is refused.
   virtual absl::StatusOr<std::vector<ItemScore>> Score(
       std::vector<v1::ScoreItem> items, uint64_t step, bool eval) = 0;
 };

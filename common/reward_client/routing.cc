@@ -23,19 +23,14 @@ absl::Status NobodysItem(const v1::ScoreItem& item) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::vector<int>>> RouteItems(
-    const v1::RewardSection& config, const std::vector<v1::ScoreItem>& items) {
-  std::vector<std::vector<int>> routes(config.endpoints_size());
-  for (size_t i = 0; i < items.size(); ++i) {
-    bool taken = false;
-    for (int e = 0; e < config.endpoints_size(); ++e) {
-      if (!Takes(config.endpoints(e), items[i].data_source())) continue;
-      routes[e].push_back(i);
-      taken = true;
-    }
-    if (!taken) return NobodysItem(items[i]);
+absl::StatusOr<std::vector<int>> EndpointsFor(const v1::RewardSection& config,
+                                              const v1::ScoreItem& item) {
+  std::vector<int> endpoints;
+  for (int e = 0; e < config.endpoints_size(); ++e) {
+    if (Takes(config.endpoints(e), item.data_source())) endpoints.push_back(e);
   }
-  return routes;
+  if (endpoints.empty()) return NobodysItem(item);
+  return endpoints;
 }
 
 absl::Status CheckDataSources(const v1::RewardSection& config,

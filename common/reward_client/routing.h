@@ -12,11 +12,11 @@
 
 namespace operant {
 
-// For each endpoint of `config`, in its order, the ascending indices of the
-// items that it scores: those of its data_sources, or all if it names none.
-// FailedPrecondition if an item is nobody's; it names the item's data_source.
-absl::StatusOr<std::vector<std::vector<int>>> RouteItems(
-    const v1::RewardSection& config, const std::vector<v1::ScoreItem>& items);
+// The endpoints of `config`, by index, that score `item`: those with its
+// data_source among theirs, or that name none. FailedPrecondition if it is
+// nobody's; names the data_source.
+absl::StatusOr<std::vector<int>> EndpointsFor(const v1::RewardSection& config,
+                                              const v1::ScoreItem& item);
 
 // FailedPrecondition if rows of one of `data_sources` are nobody's: for the
 // start of a run, before anything is spent.

@@ -3,7 +3,11 @@
 #include "learner/rollout_client.h"
 
 #include <atomic>
+#include <functional>
+#include <set>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -96,7 +100,13 @@ class RolloutClientTest : public ::testing::Test {
 
   absl::StatusOr<std::vector<v1::Trajectory>> Generate(int prompts,
                                                        int samples) {
+    return Generate(prompts, samples, nullptr);
+  }
+  absl::StatusOr<std::vector<v1::Trajectory>> Generate(
+      int prompts, int samples,
+      std::function<absl::Status(const v1::Trajectory&)> counted) {
     GenerationPlan plan;
+    plan.counted = std::move(counted);
     plan.run_id = "run";
     plan.rules.min_policy_version = 1;
     plan.rules.vocab_size = 10;
@@ -193,6 +203,32 @@ TEST_F(RolloutClientTest, ARefusedTrajectoryIsSampledAgain) {
   const auto all = Generate(2, 2).value();
   ASSERT_EQ(all.size(), 4u);
   for (const v1::Trajectory& t : all) EXPECT_EQ(t.response_logprobs(0), -1);
+}
+
+TEST_F(RolloutClientTest, EachResponseIsToldOnce) {
+  ScriptedWorker worker(ScriptedWorker::Behaviour::kSpoilsFirst);
+  Join(worker);
+  std::multiset<std::string> told;
+  const auto all = Generate(5, 2, [&](const v1::Trajectory& t) {
+                     EXPECT_EQ(t.response_logprobs(0), -1);
+                     told.insert(t.id());
+                     return absl::OkStatus();
+                   }).value();
+  std::multiset<std::string> expected;
+  for (const v1::Trajectory& t : all) expected.insert(t.id());
+  EXPECT_EQ(told, expected);
+}
+
+TEST_F(RolloutClientTest, AnErrorOfWhoIsToldEndsTheGeneration) {
+  ScriptedWorker worker(ScriptedWorker::Behaviour::kGood);
+  Join(worker);
+  EXPECT_EQ(Generate(5, 2,
+                     [](const v1::Trajectory&) {
+                       return absl::DataLossError("no score");
+                     })
+                .status()
+                .code(),
+            absl::StatusCode::kDataLoss);
 }
 
 TEST_F(RolloutClientTest, WithoutAWorkerItSaysHowToStartOne) {

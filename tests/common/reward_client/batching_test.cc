@@ -1,9 +1,9 @@
 #include "common/reward_client/batching.h"
 
-#include <numeric>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "common/reward_client/routing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -26,11 +26,21 @@ std::vector<v1::ScoreItem> Items(const std::string& groups) {
   return items;
 }
 
+std::vector<std::vector<int>> TakeAll(BatchQueue& queue) {
+  std::vector<std::vector<int>> batches;
+  while (queue.ready_items() > 0) batches.push_back(queue.Take());
+  return batches;
+}
+
+// Of items that are all there.
 absl::StatusOr<std::vector<std::vector<int>>> Batch(
     const std::vector<v1::ScoreItem>& items, const BatchLimits& limits) {
-  std::vector<int> all(items.size());
-  std::iota(all.begin(), all.end(), 0);
-  return MakeBatches(items, all, limits);
+  BatchQueue queue(limits, /*group_items=*/0);
+  for (size_t i = 0; i < items.size(); ++i) {
+    RETURN_IF_ERROR(queue.Add(static_cast<int>(i), items[i]));
+  }
+  queue.Close();
+  return TakeAll(queue);
 }
 
 TEST(BatchingTest, FillsBatchesInOrder) {
@@ -71,6 +81,34 @@ TEST(BatchingTest, BytesBoundABatchAndRefuseAnItem) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(BatchingTest, SingleItemsAreReadyAtOnce) {
+  BatchQueue queue({}, /*group_items=*/2);
+  EXPECT_TRUE(queue.Add(7, Items("a")[0]).ok());
+  EXPECT_THAT(TakeAll(queue), ElementsAre(ElementsAre(7)));
+}
+
+TEST(BatchingTest, AGroupIsReadyOnceItIsWholeAndTheRestAtTheEnd) {
+  const std::vector<v1::ScoreItem> items = Items("abcb");
+  BatchQueue queue({.whole_groups = true}, /*group_items=*/2);
+  for (int i : {2, 1, 0}) EXPECT_TRUE(queue.Add(i, items[i]).ok());
+  EXPECT_THAT(TakeAll(queue), IsEmpty());
+  EXPECT_TRUE(queue.Add(3, items[3]).ok());
+  EXPECT_THAT(TakeAll(queue), ElementsAre(ElementsAre(1, 3)));
+  queue.Close();
+  EXPECT_THAT(TakeAll(queue), ElementsAre(ElementsAre(0, 2)));
+}
+
+TEST(BatchingTest, AnItemThatIsRefusedLeavesItsGroupAsItWas) {
+  std::vector<v1::ScoreItem> items = Items("aaa");
+  items[1].set_response(std::string(100, 'x'));
+  BatchQueue queue({.max_bytes = 80, .whole_groups = true}, 0);
+  EXPECT_TRUE(queue.Add(0, items[0]).ok());
+  EXPECT_FALSE(queue.Add(1, items[1]).ok());
+  EXPECT_TRUE(queue.Add(2, items[2]).ok());
+  queue.Close();
+  EXPECT_THAT(TakeAll(queue), ElementsAre(ElementsAre(0, 2)));
+}
+
 v1::RewardSection TwoEndpoints() {
   v1::RewardSection config;
   config.add_endpoints()->add_data_sources("math");
@@ -78,19 +116,21 @@ v1::RewardSection TwoEndpoints() {
   return config;
 }
 
+v1::ScoreItem Row(const std::string& data_source) {
+  v1::ScoreItem item;
+  item.set_data_source(data_source);
+  return item;
+}
+
 TEST(RoutingTest, EndpointsTakeTheirSourcesOrAll) {
-  std::vector<v1::ScoreItem> items = Items("aaa");
-  items[1].set_data_source("math");
-  EXPECT_THAT(*RouteItems(TwoEndpoints(), items),
-              ElementsAre(ElementsAre(1), ElementsAre(0, 1, 2)));
+  EXPECT_THAT(*EndpointsFor(TwoEndpoints(), Row("math")), ElementsAre(0, 1));
+  EXPECT_THAT(*EndpointsFor(TwoEndpoints(), Row("")), ElementsAre(1));
 }
 
 TEST(RoutingTest, ARowThatNobodyTakesIsRefusedByName) {
   v1::RewardSection config = TwoEndpoints();
   config.mutable_endpoints(1)->add_data_sources("code");
-  std::vector<v1::ScoreItem> items = Items("a");
-  items[0].set_data_source("poetry");
-  const absl::Status status = RouteItems(config, items).status();
+  const absl::Status status = EndpointsFor(config, Row("poetry")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(status.message().find("'poetry'"), std::string::npos) << status;
 }
