@@ -320,6 +320,7 @@ std::vector<ItemAnswer> EndpointClient::Ask(const ScoreJob& job,
     if (!greeting.ok()) {
       Learn(greeting);
       absent = IsRetryable(greeting);
+      if (absent) metrics_.SetUnreachable(true);
       return std::vector<ItemAnswer>(batch.size(), FailedCall(greeting));
     }
   }

@@ -109,6 +109,17 @@ TEST_F(GatewayTest, ServerThatDiesIsAwaitedAndThenStopsTheRun) {
   EXPECT_GE(absl::Now() - start, absl::Milliseconds(300));
 }
 
+// The channel knows before any call fails.
+TEST_F(GatewayTest, ServerThatLeftBetweenTwoStepsIsUnreachable) {
+  ScriptedRewardServer server;
+  Connect(server);
+  ASSERT_TRUE(Score(4).ok());
+  server.Stop();
+  absl::SleepFor(absl::Milliseconds(200));
+  EXPECT_FALSE(Score(4).ok());
+  EXPECT_EQ(Metric("operant_reward_unreachable{endpoint=\"double\"}"), 1);
+}
+
 TEST_F(GatewayTest, ServerThatComesBackIsGreetedAndUsed) {
   ScriptedRewardServer server;
   v1::RewardSection config = Config();
