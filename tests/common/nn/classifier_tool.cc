@@ -3,11 +3,13 @@
 //   classifier_tool FOLDER THREADS REPEATS < ids > scores
 //
 // A line of ids a sequence; writes one float32 each. On standard error, the
-// seconds of each repeat.
+// seconds of each repeat, then the most memory the process held, in KiB.
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -36,6 +38,16 @@ Sequences ReadSequences() {
   return sequences;
 }
 
+// Not getrusage's, which counts what the process was before exec.
+int64_t PeakKib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    int64_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib;
+  }
+  return 0;
+}
+
 absl::Status Run(const std::string& folder, int threads, int repeats) {
   ASSIGN_OR_RETURN(const SequenceClassifier classifier,
                    LoadSequenceClassifier(folder));
@@ -54,8 +66,8 @@ absl::Status Run(const std::string& folder, int threads, int repeats) {
       std::vector<SequenceTokens> batch;
       const size_t end = std::min(begin + kBatch, sequences.size());
       for (size_t s = begin; s < end; ++s) {
-        batch.push_back({sequences[s],
-                         static_cast<int32_t>(sequences[s].size()) - 1});
+        batch.push_back(
+            {sequences[s], static_cast<int32_t>(sequences[s].size()) - 1});
       }
       RETURN_IF_ERROR(engine->Score(batch, 1, &head, scores));
     }
@@ -66,6 +78,7 @@ absl::Status Run(const std::string& folder, int threads, int repeats) {
   }
   for (const TokenScore& score : scores)
     std::fwrite(&score.value, sizeof(float), 1, stdout);
+  std::cerr << PeakKib() << "\n";
   return absl::OkStatus();
 }
 
