@@ -39,7 +39,7 @@ std::string FormatRmProgress(const RmProgress& progress);
 
 // Trains as `config` (resolved and validated for kRm) says, from model.path,
 // and writes rm.out, which must not exist yet. A signal saves in
-// "<rm.out>.checkpoint" and returns Cancelled; a later call with the same
+// "<rm.out>.checkpoints" and returns Cancelled; a later call with the same
 // model, data and settings goes on from there. `on_progress` is called every
 // two seconds and after the last step.
 //
