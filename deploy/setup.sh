@@ -8,6 +8,7 @@
 #   deploy/setup.sh --watch      also Prometheus (`operant train --watch`, `make
 #                                watch-check`) and tmux
 #   deploy/setup.sh --deploy     also the tools of `make deploy-check`
+#   deploy/setup.sh --go         also Go and its gRPC (examples/custom-reward-go)
 #
 # Environment:
 #   TORCH_DIR=DIR   use this LibTorch 2.11 (the folder that holds include/ and
@@ -42,6 +43,10 @@ readonly LINT_PACKAGES=(clang clang-format clang-tidy)
 # Debian's Prometheus brings promtool; installing it starts a service of its own,
 # on port 9090, where systemd runs.
 readonly WATCH_PACKAGES=(prometheus tmux)
+readonly GO_PACKAGES=(
+  golang-go golang-google-grpc-dev golang-google-protobuf-dev
+  protoc-gen-go protoc-gen-go-grpc
+)
 # What rendered manifests are tried with: machines as namespaces, Slurm itself,
 # an image and its base.
 readonly DEPLOY_PACKAGES=(
@@ -192,12 +197,13 @@ main() {
       --oracle) oracle=1 ;;
       --watch) packages+=("${WATCH_PACKAGES[@]}") ;;
       --deploy) packages+=("${DEPLOY_PACKAGES[@]}") ;;
+      --go) packages+=("${GO_PACKAGES[@]}") ;;
       -h | --help)
         sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
         exit 0
         ;;
       *) die "unknown argument $argument; expected --lint, --oracle," \
-          "--watch or --deploy" ;;
+          "--watch, --deploy or --go" ;;
     esac
   done
   phase packages install_packages "${packages[@]}"
