@@ -8,12 +8,11 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/metric_families.h"
+#include "common/base/reward_contract.h"
 #include "common/base/status_macros.h"
 
 namespace operant::reward {
 namespace {
-
-constexpr uint32_t kApiLevel = 1;
 
 const char* OutcomeLabel(const v1::ScoreResult& result) {
   if (result.ignore()) return "ignored";
@@ -31,7 +30,7 @@ ScoreHandler::ScoreHandler(const Scorer* scorer, const ScoreLimits& limits,
 
 v1::GetInfoResponse ScoreHandler::Info() const {
   v1::GetInfoResponse info = scorer_->Describe();
-  info.set_api_level(kApiLevel);
+  info.set_api_level(kRewardApiLevel);
   info.set_max_batch_items(limits_.max_batch_items);
   info.set_max_inflight_batches(limits_.max_inflight_batches);
   return info;

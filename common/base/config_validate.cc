@@ -16,6 +16,7 @@
 #include "common/base/config_limits.h"
 #include "common/base/config_security.h"
 #include "common/base/file_io.h"
+#include "common/base/reward_contract.h"
 
 namespace operant {
 namespace {
@@ -24,8 +25,6 @@ using internal::ConfigFaults;
 
 // A step of more responses is a mistyped number.
 constexpr uint64_t kMaxSamplesPerStep = 1 << 24;
-// Each call to a reward server costs a thread of the learner while it waits.
-constexpr uint32_t kMaxInflight = 64;
 
 void Require(const std::string& value, const std::string& key,
              const std::string& expected, ConfigFaults& faults) {
@@ -138,9 +137,9 @@ void CheckEndpoint(const v1::RewardEndpoint& endpoint, const std::string& key,
     faults.Add({key + ".command[0]", "", "a program",
                 "write, for example, [python3, my_reward.py]"});
   }
-  if (endpoint.max_inflight() > kMaxInflight) {
+  if (endpoint.max_inflight() > kMaxRewardCalls) {
     faults.Add({key + ".max_inflight", absl::StrCat(endpoint.max_inflight()),
-                absl::StrCat("at most ", kMaxInflight),
+                absl::StrCat("at most ", kMaxRewardCalls),
                 "leave it out to take the server's word"});
   }
 }

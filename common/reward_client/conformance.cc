@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "common/base/exit_code.h"
 #include "common/base/retry.h"
+#include "common/base/reward_contract.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/conformance_items.h"
 #include "common/reward_client/load_probe.h"
@@ -27,7 +28,7 @@ using Verdict = ConformanceCheck::Verdict;
 
 constexpr size_t kSampleItems = 16;
 constexpr int kBatchSizes[] = {1, 8, 64, 256};
-constexpr int kDefaultCalls = 4;
+constexpr int kMostCalls = 32;
 
 class Conformance {
  public:
@@ -192,9 +193,7 @@ Conformance::Finding Conformance::SurvivesAnImpatientCaller() {
 }
 
 Conformance::Finding Conformance::AnswersCallsAtOnce() {
-  const int calls = info_.max_inflight_batches() == 0
-                        ? kDefaultCalls
-                        : std::min<int>(info_.max_inflight_batches(), 32);
+  const int calls = CallsAtOnce(info_, kMostCalls);
   std::vector<absl::Status> found(calls);
   std::vector<std::thread> callers;
   for (int i = 0; i < calls; ++i) {
@@ -260,7 +259,7 @@ absl::StatusOr<v1::GetInfoResponse> Greet(RewardStub& stub,
                                           const ConformanceOptions& options) {
   RETURN_IF_ERROR(stub.ReadToken());
   v1::GetInfoRequest request;
-  request.set_api_level(1);
+  request.set_api_level(kRewardApiLevel);
   request.set_run_id("reward-check");
   auto info = stub.GetInfo(request, options.deadline);
   if (info.ok()) return info;

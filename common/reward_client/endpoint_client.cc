@@ -13,6 +13,7 @@
 #include "common/base/exit_code.h"
 #include "common/base/grpc_status.h"
 #include "common/base/log.h"
+#include "common/base/reward_contract.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
 #include "common/reward_client/retry_budget.h"
@@ -23,11 +24,6 @@
 namespace operant {
 namespace {
 
-constexpr uint32_t kApiLevel = 1;
-// For servers that state no limit: enough to hide the way there and back.
-constexpr int kDefaultInflight = 4;
-// Each costs a thread of ours while it waits.
-constexpr int kMaxInflight = 64;
 constexpr absl::Duration kGreetingDeadline = absl::Seconds(5);
 
 double Uniform01() {
@@ -103,7 +99,7 @@ EndpointClient::EndpointClient(const Options& options, MetricRegistry* metrics)
     : options_(options),
       stub_(options.address, options.token_file, options.credentials, metrics),
       metrics_(options.name, metrics),
-      inflight_(kDefaultInflight),
+      inflight_(/*most=*/1),  // until the handshake
       cache_(options.cache_items),
       breaker_(options.breaker_failures) {}
 
@@ -145,7 +141,7 @@ std::string EndpointClient::lineage() const {
 
 absl::StatusOr<v1::GetInfoResponse> EndpointClient::GetInfo() {
   v1::GetInfoRequest request;
-  request.set_api_level(kApiLevel);
+  request.set_api_level(kRewardApiLevel);
   request.set_run_id(options_.run_id);
   request.set_tokenizer_digest(options_.tokenizer_digest);
   return stub_.GetInfo(request, kGreetingDeadline);
@@ -195,14 +191,11 @@ void EndpointClient::Accept(const v1::GetInfoResponse& info) {
 }
 
 int EndpointClient::InflightFor(const v1::GetInfoResponse& info) const {
-  const uint32_t stated = info.max_inflight_batches();
-  int most = stated == 0
-                 ? kDefaultInflight
-                 : static_cast<int>(std::min<uint32_t>(stated, kMaxInflight));
-  if (options_.max_inflight == 0) return most;
+  if (options_.max_inflight == 0) return CallsAtOnce(info, kMaxRewardCalls);
   // The server's word is kept where it gave one.
-  return stated == 0 ? options_.max_inflight
-                     : std::min(most, options_.max_inflight);
+  return info.max_inflight_batches() == 0
+             ? options_.max_inflight
+             : CallsAtOnce(info, options_.max_inflight);
 }
 
 std::vector<ItemAnswer> EndpointClient::Score(const ScoreJob& job,

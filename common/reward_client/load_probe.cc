@@ -9,11 +9,11 @@
 #include "absl/time/clock.h"
 #include "common/reward_client/conformance_items.h"
 #include "common/reward_client/score_request.h"
+#include "common/reward_client/server_info.h"
 
 namespace operant {
 namespace {
 
-constexpr int kDefaultCalls = 4;
 constexpr int kMostCalls = 16;
 
 // What one caller saw.
@@ -66,9 +66,7 @@ LoadRow ProbeLoad(const ConformanceOptions& options,
                   const v1::GetInfoResponse& info, int batch_items,
                   RewardStub& stub) {
   const v1::ScoreRequest request = MakeRequest(options, info, batch_items);
-  const int stated = static_cast<int>(
-      std::min<uint32_t>(info.max_inflight_batches(), kMostCalls));
-  std::vector<Calls> seen(stated == 0 ? kDefaultCalls : stated);
+  std::vector<Calls> seen(CallsAtOnce(info, kMostCalls));
   const absl::Time start = absl::Now();
   std::vector<std::thread> callers;
   for (Calls& calls : seen) {

@@ -7,11 +7,13 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/reward_contract.h"
 
 namespace operant {
 namespace {
 
-constexpr uint32_t kApiLevel = 1;
+// For servers that state no limit: enough to hide the way there and back.
+constexpr uint32_t kDefaultCalls = 4;
 constexpr int kMaxComponentNames = 64;
 constexpr size_t kMaxNameBytes = 64;
 constexpr size_t kMaxPrintedBytes = 200;
@@ -61,6 +63,12 @@ bool HasNeed(const v1::GetInfoResponse& info, v1::GetInfoResponse::Need need) {
          info.needs().end();
 }
 
+int CallsAtOnce(const v1::GetInfoResponse& info, int most) {
+  const uint32_t stated = info.max_inflight_batches();
+  const uint32_t calls = stated == 0 ? kDefaultCalls : stated;
+  return static_cast<int>(std::min<uint32_t>(calls, most));
+}
+
 absl::Status CheckComponentWeights(
     const v1::GetInfoResponse& info,
     const std::vector<v1::ComponentWeight>& weights) {
@@ -79,10 +87,10 @@ absl::Status CheckComponentWeights(
 }
 
 absl::Status CheckInfo(const v1::GetInfoResponse& info) {
-  if (info.api_level() < kApiLevel) {
+  if (info.api_level() < kRewardApiLevel) {
     return absl::FailedPreconditionError(absl::StrCat(
         "server speaks another level of the contract: api_level=",
-        info.api_level(), ", expected at least ", kApiLevel,
+        info.api_level(), ", expected at least ", kRewardApiLevel,
         "; set api_level in GetInfo's answer, or update the server"));
   }
   if (info.has_score_range() && !(info.score_min() <= info.score_max())) {

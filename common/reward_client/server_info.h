@@ -24,6 +24,9 @@ absl::Status CheckComponentWeights(
 
 bool HasNeed(const v1::GetInfoResponse& info, v1::GetInfoResponse::Need need);
 
+// Calls that the server takes at once, `most` at most; a few if it states none.
+int CallsAtOnce(const v1::GetInfoResponse& info, int most);
+
 // `text` from a peer, fit for a log or a terminal: escaped, at most 200 bytes
 // and a mark that it was cut.
 std::string Printable(const std::string& text);
