@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -16,6 +15,7 @@
 #include "common/base/reward_contract.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "common/reward_client/failed_call.h"
 #include "common/reward_client/retry_budget.h"
 #include "common/reward_client/score_request.h"
 #include "common/reward_client/server_info.h"
@@ -44,53 +44,6 @@ absl::Status WithMessage(const absl::Status& status, std::string_view message) {
 absl::Status StoppedWaiting() {
   return absl::CancelledError(
       "shutdown was asked for while it waited to try again");
-}
-
-AnswerOutcome OutcomeOf(const absl::Status& call) {
-  if (absl::IsDeadlineExceeded(call)) return AnswerOutcome::kTimeout;
-  if (absl::IsDataLoss(call)) return AnswerOutcome::kMalformed;
-  return IsRetryable(call) ? AnswerOutcome::kUnavailable
-                           : AnswerOutcome::kRefused;
-}
-
-// The answer of an item whose call failed.
-ItemAnswer FailedCall(const absl::Status& call) {
-  const bool retryable = IsRetryable(call);
-  const ExitCode exit =
-      retryable ? ExitCode::kRewardUnavailable : ExitCode::kData;
-  absl::Status status(
-      call.code(),
-      absl::StrCat("call failed: code=", absl::StatusCodeToString(call.code()),
-                   " message='", Printable(std::string(call.message())),
-                   "', expected an answer; look at the server's log"));
-  return ErrorAnswer(OutcomeOf(call), WithExitCode(std::move(status), exit),
-                     retryable);
-}
-
-// The positions in `batch` to ask for again: the retryable failures, and with
-// `whole_groups` whatever shares a group with one.
-std::vector<size_t> Retryable(const ScoreJob& job,
-                              const std::vector<int>& batch,
-                              const std::vector<ItemAnswer>& answers,
-                              bool whole_groups) {
-  absl::flat_hash_set<std::string> groups;
-  std::vector<size_t> again;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (answers[i].status.ok() || !answers[i].retryable) continue;
-    again.push_back(i);
-    groups.insert(job.items[batch[i]].group_id());
-  }
-  if (!whole_groups || again.empty()) return again;
-  again.clear();
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (groups.contains(job.items[batch[i]].group_id())) again.push_back(i);
-  }
-  return again;
-}
-
-absl::Status CircuitOpen() {
-  return absl::UnavailableError(
-      "left alone for a moment after calls that failed in a row");
 }
 
 }  // namespace
@@ -209,11 +162,12 @@ std::vector<ItemAnswer> EndpointClient::Score(const ScoreJob& job,
     bool absent = true;
     if (pause == absl::ZeroDuration()) {
       absent = AskFor(job, batch, open, answers);
-      open = Retryable(job, batch, answers,
-                       HasNeed(*info(), v1::GetInfoResponse::WHOLE_GROUP));
+      open = RetryablePositions(
+          job.items, batch, answers,
+          HasNeed(*info(), v1::GetInfoResponse::WHOLE_GROUP));
     } else {
       for (size_t i : open) {
-        if (answers[i].attempts == 0) answers[i] = FailedCall(CircuitOpen());
+        if (answers[i].attempts == 0) answers[i] = UnaskedAnswer();
       }
     }
     if (open.empty() || job.abandoned.load()) break;
