@@ -91,7 +91,8 @@ absl::Status CheckInfo(const v1::GetInfoResponse& info) {
     return absl::FailedPreconditionError(absl::StrCat(
         "server speaks another level of the contract: api_level=",
         info.api_level(), ", expected at least ", kRewardApiLevel,
-        "; set api_level in GetInfo's answer, or update the server"));
+        "; set it in GetInfo's answer, update the server, or correct "
+        "reward.endpoints"));
   }
   if (info.has_score_range() && !(info.score_min() <= info.score_max())) {
     return absl::FailedPreconditionError(
