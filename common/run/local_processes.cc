@@ -17,15 +17,19 @@ std::string LocalProcesses::AnnouncePath(const std::string& role) const {
 
 ProcessSpec LocalProcesses::Spec(const std::string& role,
                                  const std::string& verb,
-                                 std::vector<std::string> flags,
-                                 int threads) const {
+                                 std::vector<std::string> flags, int threads,
+                                 const std::string& gpu) const {
   std::vector<std::string> args = {program_,     verb,
                                    "--config",   run_.config_path(),
                                    "--announce", AnnouncePath(role)};
   args.insert(args.end(), flags.begin(), flags.end());
+  std::vector<std::string> environment = {
+      absl::StrCat("OMP_NUM_THREADS=", threads)};
+  if (!gpu.empty())
+    environment.push_back(absl::StrCat("CUDA_VISIBLE_DEVICES=", gpu));
   return {.role = role,
           .args = std::move(args),
-          .environment = {absl::StrCat("OMP_NUM_THREADS=", threads)},
+          .environment = std::move(environment),
           .log_path = run_.log_path(role),
           .show_output = role == kLearnerRole};
 }
@@ -43,17 +47,17 @@ ProcessSpec LocalProcesses::Learner(const LearnerPlan& plan) const {
                                  plan.builtin_reward, "'}]"));
   }
   return Spec(kLearnerRole, "learner", std::move(flags),
-              config_.learner().threads());
+              config_.learner().threads(), gpus_.ranks.at(0));
 }
 
 std::vector<ProcessSpec> LocalProcesses::OtherRanks(
     const std::string& coordinator) const {
   std::vector<ProcessSpec> ranks;
   for (uint32_t rank = 1; rank < config_.learner().ranks(); ++rank) {
-    ranks.push_back(
-        Spec(RankRole(static_cast<int>(rank)), "learner",
-             {"--rank", absl::StrCat(rank), "--coordinator", coordinator},
-             static_cast<int>(config_.learner().threads())));
+    ranks.push_back(Spec(
+        RankRole(static_cast<int>(rank)), "learner",
+        {"--rank", absl::StrCat(rank), "--coordinator", coordinator},
+        static_cast<int>(config_.learner().threads()), gpus_.ranks.at(rank)));
   }
   return ranks;
 }
@@ -64,7 +68,7 @@ ProcessSpec LocalProcesses::Rollout(int index,
   return Spec(role, "rollout",
               {"--coordinator", coordinator, "--id", role, "--rank",
                absl::StrCat(index)},
-              config_.rollout().threads());
+              config_.rollout().threads(), gpus_.workers.at(index));
 }
 
 }  // namespace operant

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/run/child_process.h"
+#include "common/run/gpu_plan.h"
 #include "common/run/run_directory.h"
 #include "operant/v1/config.pb.h"
 
@@ -22,8 +23,11 @@ class LocalProcesses {
  public:
   // `program` is the `operant` binary. `config` and `run` must outlive it.
   LocalProcesses(std::string program, const v1::RunConfig& config,
-                 const RunDirectory& run)
-      : program_(std::move(program)), config_(config), run_(run) {}
+                 const RunDirectory& run, GpuPlan gpus)
+      : program_(std::move(program)),
+        config_(config),
+        run_(run),
+        gpus_(std::move(gpus)) {}
 
   // The built-in reward server.
   ProcessSpec Reward(const std::string& listen) const;
@@ -44,13 +48,16 @@ class LocalProcesses {
   std::string AnnouncePath(const std::string& role) const;
 
  private:
-  // The command line of `operant VERB` that serves and announces itself.
+  // The command line of `operant VERB` that serves and announces itself, with
+  // its share of the machine. `gpu` empty: whatever it finds.
   ProcessSpec Spec(const std::string& role, const std::string& verb,
-                   std::vector<std::string> flags, int threads) const;
+                   std::vector<std::string> flags, int threads,
+                   const std::string& gpu = "") const;
 
   const std::string program_;
   const v1::RunConfig& config_;
   const RunDirectory& run_;
+  const GpuPlan gpus_;
 };
 
 }  // namespace operant

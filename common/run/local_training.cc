@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "common/base/monotonic_clock.h"
 #include "common/base/shutdown.h"
 #include "common/base/status_macros.h"
+#include "common/run/gpu_plan.h"
 #include "common/run/local_processes.h"
 #include "common/run/local_prometheus.h"
 #include "common/run/process_keeper.h"
@@ -47,10 +49,10 @@ bool IsReward(const std::string& role) {
 class LocalTraining {
  public:
   LocalTraining(const LocalTrainingOptions& options,
-                std::unique_ptr<RunDirectory> run)
+                std::unique_ptr<RunDirectory> run, GpuPlan gpus)
       : options_(options),
         run_(std::move(run)),
-        processes_(options.program, options.config, *run_),
+        processes_(options.program, options.config, *run_, std::move(gpus)),
         keeper_(RestartLimitsOf(options.config.run()),
                 {.start = [this](const ProcessSpec& s) { return Launch(s); },
                  .signal =
@@ -378,6 +380,8 @@ absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options) {
   DivideThreads(UsableCores(), filled.config);
   // All processes are on loopback addresses.
   AllowPlaintext(*filled.config.mutable_security());
+  ASSIGN_OR_RETURN(GpuPlan gpus,
+                   PlanGpus(UsableGpus("", std::getenv), filled.config));
   ASSIGN_OR_RETURN(
       std::unique_ptr<RunDirectory> run,
       RunDirectory::Open(filled.config.run().root(), filled.config.run().name(),
@@ -385,7 +389,7 @@ absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options) {
                                        : RunDirectory::Mode::kFresh));
   RETURN_IF_ERROR(AssignRewardAddresses(*filled.config.mutable_reward()));
   RETURN_IF_ERROR(run->WriteConfig(filled.config));
-  return LocalTraining(filled, std::move(run)).Run();
+  return LocalTraining(filled, std::move(run), std::move(gpus)).Run();
 }
 
 }  // namespace operant

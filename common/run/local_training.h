@@ -39,9 +39,13 @@ struct LocalTrainingOptions {
 // Runs until the learner is done and returns its exit code. The learner's
 // standard output goes to ours. Install the shutdown handlers first.
 //
-// Errors: the run directory's (run_directory.h); a process that does not start
-// (with its exit code and the last lines of its log); Aborted: something failed
-// too often (with its last exit code, 69 for a reward server).
+// Each rank of the learner sees a GPU of its own, where there are any, and
+// workers the others (gpu_plan.h).
+//
+// Errors: the run directory's (run_directory.h); more ranks than GPUs; a
+// process that does not start (with its exit code and the last lines of its
+// log); Aborted: something failed too often (with its last exit code, 69 for a
+// reward server).
 absl::StatusOr<ExitCode> TrainLocally(const LocalTrainingOptions& options);
 
 }  // namespace operant

@@ -19,7 +19,7 @@ objects=("$PROGRAM")
 linked=$(ldd "$PROGRAM")
 if grep -q 'libnccl\.so' <<<"$linked"; then
   torch=$(awk '$1 == "libtorch_cpu.so" {print $3}' <<<"$linked")
-  objects+=("${torch%/*}/libtorch_cuda.so")
+  objects+=("${torch%/*}"/libtorch_cuda.so "${torch%/*}"/libtorch_cuda_linalg.so)
 fi
 
 if ldd "${objects[@]}" | grep 'not found'; then

@@ -45,6 +45,7 @@ class LocalTrainingTest : public testing::Test {
     options.config.mutable_run()->set_failure_window_ms(60'000);
     options.config.mutable_run()->set_stop_grace_ms(10'000);
     options.config.mutable_rollout()->set_workers(1);
+    options.config.mutable_learner()->set_ranks(1);
     return options;
   }
 
