@@ -25,7 +25,7 @@ CMAKE_FLAGS := $(if $(TORCH_DIR),-DTORCH_DIR=$(abspath $(TORCH_DIR)))
 timed = mkdir -p $(PHASES); start=$$SECONDS; $(2); \
   echo $$((SECONDS - start)) > $(PHASES)/$(1)
 
-.PHONY: help setup build demo test bench chaos watch-check watch-costs deploy-check lint format oracle clean
+.PHONY: help setup build demo test bench chaos watch-check watch-costs reward-costs deploy-check lint format oracle clean
 
 help:  ## Show this list
 	@echo 'Operant: reinforcement learning of language models, as a service'
@@ -70,6 +70,9 @@ watch-check: build  ## Plant faults in real runs: the right alerts fire
 
 watch-costs: build  ## Measure what scrapes and TLS cost (quiet machine)
 	@python3 bench/watch/costs.py $(OPERANT)
+
+reward-costs: build  ## Measure what a slow reward server costs (quiet machine)
+	@python3 bench/reward_latency.py $(OPERANT)
 
 deploy-check: build  ## Try rendered manifests with the schedulers' own tools
 	@deploy/setup.sh --deploy
