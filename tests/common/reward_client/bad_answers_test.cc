@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/metric_families.h"
+#include "common/base/status_macros.h"
 #include "common/reward_client/gateway.h"
 #include "gtest/gtest.h"
 #include "tests/testing/scripted_reward_server.h"
@@ -44,6 +48,8 @@ class BadAnswersTest : public ::testing::Test {
     info.set_score_max(1);
     info.add_component_names("part");
     info.set_token_rewards(true);
+    // Full batches only: the shapes are made for eight items.
+    info.set_max_inflight_batches(1);
   }
 
   // A gateway that asks once.
@@ -63,6 +69,20 @@ class BadAnswersTest : public ::testing::Test {
     ASSERT_TRUE(gateway_->Handshake().ok());
   }
 
+  // `streamed`: item by item, as training does it.
+  absl::StatusOr<std::vector<ItemScore>> Score(uint64_t step, bool streamed) {
+    std::vector<v1::ScoreItem> items = Items();
+    if (!streamed) return gateway_->Score(std::move(items), step, false);
+    ASSIGN_OR_RETURN(
+        const std::unique_ptr<Scoring> scoring,
+        gateway_->Begin(
+            {.items = kItems, .group_items = 0, .step = step, .eval = false}));
+    for (int i = 0; i < kItems; ++i) {
+      RETURN_IF_ERROR(scoring->Add(i, std::move(items[i])));
+    }
+    return scoring->Finish();
+  }
+
   double Counted(AnswerOutcome cause) {
     return metrics_
         ->Get(metric::kRewardItemsTotal, {"double", OutcomeLabel(cause)})
@@ -78,12 +98,13 @@ class BadAnswersTest : public ::testing::Test {
 
 TEST_F(BadAnswersTest, DropLeavesOutWhatIsBadAndCountsItsCause) {
   ASSERT_GE(shapes_.size(), 200u);
+  RecordProperty("shapes", static_cast<int>(shapes_.size()));
   Connect("drop");
   for (int i = 0; i < kBadAnswers; ++i) {
     shape_ = i % shapes_.size();
     const BadAnswer& shape = shapes_[shape_];
     const double before = Counted(shape.cause);
-    const auto scores = gateway_->Score(Items(), i, false);
+    const auto scores = Score(i, i / shapes_.size() % 2 == 1);
     ASSERT_TRUE(scores.ok()) << shape.name << ": " << scores.status();
     for (int item = 0; item < kItems; ++item) {
       const bool bad = shape.item < 0 || shape.item == item;
@@ -102,15 +123,16 @@ TEST_F(BadAnswersTest, DropLeavesOutWhatIsBadAndCountsItsCause) {
 TEST_F(BadAnswersTest, FailStopsAtEachShape) {
   Connect("fail");
   for (shape_ = 0; shape_ < shapes_.size(); ++shape_) {
-    EXPECT_FALSE(gateway_->Score(Items(), 0, false).ok())
-        << shapes_[shape_].name;
+    for (bool streamed : {false, true}) {
+      EXPECT_FALSE(Score(0, streamed).ok()) << shapes_[shape_].name;
+    }
   }
 }
 
 TEST_F(BadAnswersTest, ValueReplacesAndSaysSo) {
   Connect("value:-1");
   for (shape_ = 0; shape_ < shapes_.size(); ++shape_) {
-    const auto scores = gateway_->Score(Items(), 0, false);
+    const auto scores = Score(0, shape_ % 2 == 1);
     ASSERT_TRUE(scores.ok()) << scores.status();
     const int bad = shapes_[shape_].item < 0 ? 0 : shapes_[shape_].item;
     EXPECT_EQ((*scores)[bad].outcome, Outcome::kReplaced)
