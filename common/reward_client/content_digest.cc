@@ -1,6 +1,5 @@
 #include "common/reward_client/content_digest.h"
 
-#include <array>
 #include <cstdint>
 
 #include "common/base/digest.h"
@@ -8,26 +7,34 @@
 namespace operant {
 namespace {
 
-void Add(uint32_t value, Xxh3Stream& stream) {
-  std::array<unsigned char, 4> bytes;
-  for (int i = 0; i < 4; ++i) bytes[i] = (value >> (8 * i)) & 0xff;
-  stream.Update(bytes.data(), bytes.size());
+using Ids = google::protobuf::RepeatedField<int32_t>;
+
+constexpr size_t kWordBytes = 4;
+
+// Writes `value` at `to`, little-endian; returns where the next word goes.
+char* Put(uint32_t value, char* to) {
+  for (size_t i = 0; i < kWordBytes; ++i) {
+    to[i] = static_cast<char>(value >> (8 * i));
+  }
+  return to + kWordBytes;
 }
 
-void AddAll(const google::protobuf::RepeatedField<int32_t>& ids,
-            Xxh3Stream& stream) {
-  Add(ids.size(), stream);
-  for (int32_t id : ids) Add(static_cast<uint32_t>(id), stream);
+char* PutAll(const Ids& ids, char* to) {
+  to = Put(ids.size(), to);
+  for (int32_t id : ids) to = Put(static_cast<uint32_t>(id), to);
+  return to;
 }
 
 }  // namespace
 
 std::string ContentDigest(const v1::ScoreItem& item) {
-  Xxh3Stream stream;
-  AddAll(item.prompt_token_ids(), stream);
-  AddAll(item.response_token_ids(), stream);
-  Add(item.finish(), stream);
-  return stream.Finish();
+  const Ids& prompt = item.prompt_token_ids();
+  const Ids& response = item.response_token_ids();
+  // Two lengths and the finish reason are words too.
+  std::string bytes(kWordBytes * (prompt.size() + response.size() + 3), '\0');
+  char* const rest = PutAll(response, PutAll(prompt, bytes.data()));
+  Put(item.finish(), rest);
+  return Xxh3(bytes);
 }
 
 }  // namespace operant

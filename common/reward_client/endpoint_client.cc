@@ -334,6 +334,7 @@ v1::ScoreRequest EndpointClient::MakeRequest(const v1::GetInfoResponse& info,
   request.set_run_id(options_.run_id);
   request.set_step(job.step);
   request.set_eval(job.eval);
+  request.mutable_items()->Reserve(static_cast<int>(batch.size()));
   for (int index : batch)
     *request.add_items() = ItemFor(info, job.items[index]);
   return request;

@@ -109,6 +109,7 @@ absl::StatusOr<std::vector<ItemScore>> StepScoring::Conclude(
     RETURN_IF_ERROR(FirstErrorOf(answers));
   }
   std::vector<ItemScore> scores;
+  scores.reserve(answers.size());
   for (const std::vector<WeightedAnswer>& said : answers) {
     scores.push_back(Combine(said, parts_.policy));
     Count(scores.back());

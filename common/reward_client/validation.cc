@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/base/exit_code.h"
 #include "common/reward_client/server_info.h"
 
@@ -19,10 +20,12 @@ ItemAnswer Fault(AnswerOutcome outcome, std::string message) {
   return ErrorAnswer(outcome, absl::DataLossError(std::move(message)), false);
 }
 
-using Positions = absl::flat_hash_map<std::string, int>;
+// Its keys are the request's own ids.
+using Positions = absl::flat_hash_map<absl::string_view, int>;
 
 Positions PositionsById(const v1::ScoreRequest& request) {
   Positions positions;
+  positions.reserve(request.items_size());
   for (int i = 0; i < request.items_size(); ++i) {
     positions[request.items(i).id()] = i;
   }
@@ -222,6 +225,7 @@ std::vector<ItemAnswer> ValidateResponse(const v1::ScoreRequest& request,
                                   "once and no other")));
   }
   std::vector<ItemAnswer> answers;
+  answers.reserve(items);
   for (size_t i = 0; i < items; ++i) {
     answers.push_back(Judge(*placed[i], rules, rules.response_tokens[i]));
   }
