@@ -25,7 +25,12 @@ CMAKE_FLAGS := $(if $(TORCH_DIR),-DTORCH_DIR=$(abspath $(TORCH_DIR)))
 timed = mkdir -p $(PHASES); start=$$SECONDS; $(2); \
   echo $$((SECONDS - start)) > $(PHASES)/$(1)
 
-.PHONY: help setup build demo test bench chaos watch-check watch-costs reward-costs deploy-check lint format oracle clean
+# compile TARGET
+compile = cmake --preset $(PRESET) $(CMAKE_FLAGS) -Wno-dev \
+  --log-level=WARNING >/dev/null; \
+  cmake --build $(BUILD) --parallel $(JOBS) --target $(1)
+
+.PHONY: help setup build program demo test bench chaos watch-check watch-costs reward-costs deploy-check lint format oracle clean
 
 help:  ## Show this list
 	@echo 'Operant: reinforcement learning of language models, as a service'
@@ -41,11 +46,13 @@ setup:  ## Install what is missing: Debian packages and LibTorch (idempotent)
 	@$(call timed,setup,deploy/setup.sh)
 
 build: setup  ## Compile everything into build/PRESET
-	@$(call timed,build,cmake --preset $(PRESET) $(CMAKE_FLAGS) \
-	  -Wno-dev --log-level=WARNING >/dev/null && \
-	  cmake --build $(BUILD) --parallel $(JOBS))
+	@$(call timed,build,$(call compile,all))
 
-demo: build  ## Make an unreliable model reliable (QUICK=1: in two minutes)
+# Without the tests and benchmarks: all that a run needs.
+program: setup
+	@$(call timed,build,$(call compile,operant))
+
+demo: program  ## Make an unreliable model reliable (QUICK=1: in two minutes)
 	@$(OPERANT) demo $(if $(QUICK),--quick) --phases $(PHASES)
 
 test: build  ## Build, then run every test; ends with ctest's summary

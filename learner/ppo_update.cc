@@ -228,7 +228,8 @@ class Updater {
         " before the first optimiser step, expected at most "
         "ppo.ratio_tolerance=",
         options_.ppo->ratio_tolerance(),
-        "; old_logp was not taken from these weights at this temperature"));
+        "; old_logp was not taken from these weights at this temperature, or "
+        "the tolerance is too tight for this model's arithmetic"));
   }
 
   void Record(const float* sums, const AdamWStep& step) {

@@ -204,7 +204,7 @@ void ResolveSwitches(v1::RunConfig& config) {
   }
   // bf16 keeps 8 bits of a log-prob's logits.
   const bool is_bf16 = config.learner().dtype() == "bf16";
-  SetIfUnset(config, {"ppo.ratio_tolerance", is_bf16 ? "0.2" : "1e-4"});
+  SetIfUnset(config, {"ppo.ratio_tolerance", is_bf16 ? "0.2" : "1e-3"});
 }
 
 // The address, or the program that serves there.
