@@ -83,7 +83,7 @@ class PushCall final : public RawClientReactor {
 
   absl::StatusOr<v1::PushResponse> Answer(const absl::Status& status) {
     if (!status.ok()) return status;
-    if (answered_) return Parse<v1::PushResponse>(std::move(response_));
+    if (answered_) return Parse<v1::PushResponse>(response_);
     return absl::InternalError(
         "weight push: the worker ended the call with OK and no answer");
   }

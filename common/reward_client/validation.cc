@@ -16,8 +16,8 @@ namespace {
 
 constexpr int kLastCode = 16;  // UNAUTHENTICATED, of google.rpc.Code
 
-ItemAnswer Fault(AnswerOutcome outcome, std::string message) {
-  return ErrorAnswer(outcome, absl::DataLossError(std::move(message)), false);
+ItemAnswer Fault(AnswerOutcome outcome, const std::string& message) {
+  return ErrorAnswer(outcome, absl::DataLossError(message), false);
 }
 
 // Its keys are the request's own ids.
@@ -185,7 +185,7 @@ ItemAnswer Judge(const v1::ScoreResult& result, const AnswerRules& rules,
   std::string fault = ComponentFault(result, rules.info);
   if (fault.empty()) fault = TokenRewardFault(result, rules, response_tokens);
   if (!fault.empty()) {
-    return Fault(AnswerOutcome::kMalformed, std::move(fault));
+    return Fault(AnswerOutcome::kMalformed, fault);
   }
   ItemAnswer answer;
   answer.outcome = AnswerOutcome::kIgnored;

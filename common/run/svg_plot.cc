@@ -91,10 +91,10 @@ std::vector<double> ValuesOfY(const PlotPanel& panel) {
 }
 
 Frame FrameOf(const PlotPanel& panel, size_t index, const PlotAxis& x_axis) {
-  const double column = static_cast<double>(index % kColumns);
-  const double row = static_cast<double>(index / kColumns);
-  const double left = column * kPanelWidth;
-  const double top = kHeader + row * kPanelHeight;
+  const size_t column = index % kColumns;
+  const size_t row = index / kColumns;
+  const double left = static_cast<double>(column) * kPanelWidth;
+  const double top = kHeader + static_cast<double>(row) * kPanelHeight;
   return Frame{.left = left + kMarginLeft,
                .top = top + kMarginTop,
                .right = left + kPanelWidth - kMarginRight,

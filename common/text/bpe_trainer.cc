@@ -270,16 +270,16 @@ std::string BpeTrainer::Json() const {
   for (const auto& [left, right] : merges_) {
     merges.push_back(absl::StrCat(tokens_[left], " ", tokens_[right]));
   }
-  const OrderedJson model = {{"type", "BPE"},
-                             {"dropout", nullptr},
-                             {"unk_token", nullptr},
-                             {"continuing_subword_prefix", nullptr},
-                             {"end_of_word_suffix", nullptr},
-                             {"fuse_unk", false},
-                             {"byte_fallback", false},
-                             {"ignore_merges", options_.whole_words > 0},
-                             {"vocab", std::move(vocab)},
-                             {"merges", std::move(merges)}};
+  OrderedJson model = {{"type", "BPE"},
+                       {"dropout", nullptr},
+                       {"unk_token", nullptr},
+                       {"continuing_subword_prefix", nullptr},
+                       {"end_of_word_suffix", nullptr},
+                       {"fuse_unk", false},
+                       {"byte_fallback", false},
+                       {"ignore_merges", options_.whole_words > 0},
+                       {"vocab", std::move(vocab)},
+                       {"merges", std::move(merges)}};
   const OrderedJson json = {
       {"version", "1.0"},          {"truncation", nullptr},
       {"padding", nullptr},        {"added_tokens", std::move(added)},
