@@ -8,11 +8,12 @@ learner.
 The run is that of cluster.py on a tiny model, with steps of about a second and a
 checkpoint every 5 of them: Young's rule, sqrt(2 x cost of a checkpoint x time
 between failures of the learner), for 50 ms and 3 minutes. It is no figure of a
-large model's. First the median step: half before the faults and half after, each
-a twentieth as long, so that a machine that becomes slower meanwhile counts
-neither way. A checkpoint lies between two steps and is no part of their median:
-it costs effective time, as all else does that is not needed without faults. The
-disk is not filled: a long run would fill a small one by itself.
+large model's. The median step is of the same run, of its steps that no fault
+touched: steps become shorter as the policy learns to end, so those of another
+run, younger or older, would count too much or too little. A checkpoint lies
+between two steps and is no part of their median: it costs effective time, as all
+else does that is not needed without faults. The disk is not filled: a long run
+would fill a small one by itself.
 
 Prints one JSON object. `lost`: of each kind of fault, the seconds that were lost
 from it to the next one.
@@ -44,7 +45,7 @@ ENDLESS = ["learner.steps=1000000", "run.deterministic=false",
            "learner.minibatch_samples=4096", "checkpoint.every_steps=5",
            f"learner.staleness={STALENESS}"]
 LEARNER_SHARE = 1 / 3
-SHORTEST_MEDIAN_SECONDS = 20
+SETTLED_SECONDS = 10  # after a fault
 LOOK_SECONDS = 0.02
 START_SECONDS = 60
 
@@ -84,10 +85,11 @@ class Steps:
     def committed(self, at=float("inf")):
         return [count for when, count in self.seen if when <= at][-1]
 
-    def intervals(self):
-        """From one step's commit to the next one's."""
+    def untouched(self, faults):
+        """From one step's commit to the next one's, where no fault was near."""
         return [b[0] - a[0] for a, b in zip(self.seen[1:], self.seen[2:])
-                if b[1] == a[1] + 1]
+                if b[1] == a[1] + 1 and not any(
+                    a[0] - SETTLED_SECONDS < when < b[0] for when in faults)]
 
     def end(self):
         self._stop.set()
@@ -114,12 +116,6 @@ class Run:
         self.steps.end()
         self.cluster.end()
         self._proxies.__exit__()
-
-
-def quiet_steps(operant, base, folder, seconds):
-    with Run(operant, base, folder, random.Random()) as run:
-        run.session.pause(seconds)
-        return run.steps.intervals()
 
 
 def with_faults(operant, base, folder, args):
@@ -163,19 +159,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="effective-time-") as temporary:
         folder = pathlib.Path(temporary)
         base = tiny_model.make(operant, folder / "model")
-        quiet_seconds = max(args.seconds / 20, SHORTEST_MEDIAN_SECONDS)
-        before = quiet_steps(operant, base, folder / "before", quiet_seconds)
         steps, start, end, fired, found = with_faults(
             operant, base, folder / "faulty", args)
-        after = quiet_steps(operant, base, folder / "after", quiet_seconds)
-    median = statistics.median(before + after)
+    untouched = steps.untouched([when for when, _ in fired])
+    median = statistics.median(untouched)
     committed = steps.committed(end) - steps.committed(start)
     names = [name for _, name in fired]
     print(json.dumps({
         "effective": round(committed * median / (end - start), 4),
         "steps": committed, "median_step_seconds": round(median, 4),
-        "medians_before_and_after": [round(statistics.median(part), 4)
-                                     for part in (before, after)],
+        "untouched_steps": len(untouched),
         "wall_seconds": round(end - start, 1), "faults": len(fired),
         "on_learner": sum(map(is_learners, names)),
         "lost": lost_seconds(steps, end, fired, median),
