@@ -71,14 +71,14 @@ chaos: build  ## Prove that nothing is lost (SECONDS=n SEED=s)
 	  $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) \
 	  $(if $(SEED),--seed $(SEED))
 
-watch-check: build  ## Plant faults in real runs: the right alerts fire
+watch-check: program  ## Plant faults in real runs: the right alerts fire
 	@deploy/setup.sh --watch
 	@python3 bench/watch/check.py $(OPERANT)
 
-watch-costs: build  ## Measure what scrapes and TLS cost (quiet machine)
+watch-costs: program  ## Measure what scrapes and TLS cost (quiet machine)
 	@python3 bench/watch/costs.py $(OPERANT)
 
-reward-costs: build  ## Measure what a slow reward server costs (quiet machine)
+reward-costs: program  ## Measure what a slow reward server costs (quiet machine)
 	@python3 bench/reward_latency.py $(OPERANT)
 
 deploy-check: build  ## Try rendered manifests with the schedulers' own tools

@@ -60,11 +60,11 @@ absl::Status FileTraining::Resume(
   return absl::OkStatus();
 }
 
-absl::Status FileTraining::Train(const Trainer& trainer) {
+absl::Status FileTraining::Train(Trainer& trainer) {
   started_ = absl::Now();
   while (Progress() < 1) {
     ASSIGN_OR_RETURN(const bool applied,
-                     trainer.step(LrFactor(plan_.schedule, step_, Progress())));
+                     trainer.Step(LrFactor(plan_.schedule, step_, Progress())));
     RETURN_IF_ERROR(Note(applied));
     const StopSignal signal = ShutdownRequested();
     if (signal != StopSignal::kNone) return StopFor(signal, trainer);
@@ -90,26 +90,26 @@ absl::Status FileTraining::Note(bool applied) {
       ExitCode::kDiverged);
 }
 
-void FileTraining::Report(const Trainer& trainer) {
+void FileTraining::Report(Trainer& trainer) {
   reported_ = absl::Now();
-  trainer.report();
+  trainer.Report();
 }
 
-absl::Status FileTraining::Save(const Trainer& trainer) {
-  TrainerState state = trainer.state();
+absl::Status FileTraining::Save(Trainer& trainer) {
+  TrainerState state = trainer.State();
   state.step = static_cast<uint64_t>(step_);
   state.train_seconds = Seconds();
   state.run_id = plan_.identity;
   RETURN_IF_ERROR(checkpoints_.Write(
       state.step, [&](const std::string& folder) -> absl::Status {
         RETURN_IF_ERROR(MakeDirectories(JoinPath(folder, "trainer_state")));
-        RETURN_IF_ERROR(trainer.write(folder));
+        RETURN_IF_ERROR(trainer.WriteCheckpoint(folder));
         return WriteTrainerState(folder, state);
       }));
   return checkpoints_.Prune(kKeptCheckpoints, kNoProtectedStep);
 }
 
-absl::Status FileTraining::StopFor(StopSignal signal, const Trainer& trainer) {
+absl::Status FileTraining::StopFor(StopSignal signal, Trainer& trainer) {
   RETURN_IF_ERROR(Save(trainer));
   return WithExitCode(
       absl::CancelledError(
@@ -129,8 +129,8 @@ absl::Status FileTraining::Publish(
   return RemoveTree(CheckpointsOf(out_));
 }
 
-double FileTraining::Seconds() const {
-  return seconds_before_ + absl::ToDoubleSeconds(absl::Now() - started_);
+double FileTraining::SecondsHere() const {
+  return absl::ToDoubleSeconds(absl::Now() - started_);
 }
 
 // Share that is over, by steps or by time, whichever is nearer to its end.

@@ -32,15 +32,17 @@ class FileTraining {
     int64_t save_every = 0;  // steps; 0: only when a signal stops it
   };
   // What is trained.
-  struct Trainer {
+  class Trainer {
+   public:
+    virtual ~Trainer() = default;
     // One optimiser step at this factor of the peak learning rate. Whether it
     // was applied: its gradient was finite.
-    std::function<absl::StatusOr<bool>(double rate_factor)> step;
-    std::function<void()> report;
+    virtual absl::StatusOr<bool> Step(double rate_factor) = 0;
+    virtual void Report() = 0;
     // Into a checkpoint's folder, beside the state; and what the state says of
     // the model and its tokens.
-    std::function<absl::Status(const std::string& folder)> write;
-    std::function<TrainerState()> state;
+    virtual absl::Status WriteCheckpoint(const std::string& folder) = 0;
+    virtual TrainerState State() const = 0;
   };
 
   // `section` of the configuration ("sft", "rm"), whose `out` is the result.
@@ -59,7 +61,7 @@ class FileTraining {
   // All steps that are left; reports every two seconds and after the last.
   // A signal (shutdown.h) saves and returns Cancelled, marked with the exit
   // code; Aborted, marked "diverged": several steps in a row were not applied.
-  absl::Status Train(const Trainer& trainer);
+  absl::Status Train(Trainer& trainer);
 
   // Calls `write` with a folder beside `out` and renames it: `out` is whole or
   // not there. Removes the checkpoints.
@@ -68,15 +70,16 @@ class FileTraining {
 
   int64_t step() const { return step_; }  // done
   int64_t steps() const { return plan_.steps; }
-  double Seconds() const;  // of training, resumed parts included
+  double Seconds() const { return seconds_before_ + SecondsHere(); }
+  double SecondsHere() const;  // without the parts before it was resumed
   double EtaSeconds() const;
 
  private:
   double Progress() const;
   absl::Status Note(bool applied);
-  absl::Status Save(const Trainer& trainer);
-  absl::Status StopFor(StopSignal signal, const Trainer& trainer);
-  void Report(const Trainer& trainer);
+  absl::Status Save(Trainer& trainer);
+  absl::Status StopFor(StopSignal signal, Trainer& trainer);
+  void Report(Trainer& trainer);
 
   const std::string section_;
   const std::string out_;

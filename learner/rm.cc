@@ -34,7 +34,7 @@ std::string IdentityOf(const v1::RunConfig& config,
 }
 
 // One training, from its checkpoints to its result.
-class RmRun {
+class RmRun final : public FileTraining::Trainer {
  public:
   RmRun(const v1::RunConfig& config,
         const std::function<void(const RmProgress&)>& on_progress)
@@ -48,12 +48,12 @@ class RmRun {
   absl::Status Prepare();
   absl::StatusOr<std::vector<TokenPair>> Load(const std::string& path) const;
   absl::Status Resume();
-  absl::StatusOr<bool> TrainStep(double rate_factor);
-  absl::Status WriteCheckpoint(const std::string& folder);
-  TrainerState State() const;
+  absl::StatusOr<bool> Step(double rate_factor) override;
+  absl::Status WriteCheckpoint(const std::string& folder) override;
+  TrainerState State() const override;
   absl::StatusOr<RmResult> Finish();
   const std::vector<int64_t>& BatchOf(int64_t step);
-  void Report();
+  void Report() override;
 
   const v1::RunConfig& config_;
   const std::function<void(const RmProgress&)>& on_progress_;
@@ -73,13 +73,7 @@ class RmRun {
 absl::StatusOr<RmResult> RmRun::Run() {
   RETURN_IF_ERROR(Prepare());
   RETURN_IF_ERROR(Resume());
-  RETURN_IF_ERROR(training_.Train({
-      .step = [this](double rate_factor) { return TrainStep(rate_factor); },
-      .report = [this] { Report(); },
-      .write =
-          [this](const std::string& folder) { return WriteCheckpoint(folder); },
-      .state = [this] { return State(); },
-  }));
+  RETURN_IF_ERROR(training_.Train(*this));
   return Finish();
 }
 
@@ -168,7 +162,7 @@ const std::vector<int64_t>& RmRun::BatchOf(int64_t step) {
   return epoch_batches_[step - first_step_];
 }
 
-absl::StatusOr<bool> RmRun::TrainStep(double rate_factor) {
+absl::StatusOr<bool> RmRun::Step(double rate_factor) {
   ASSIGN_OR_RETURN(
       const RmStep step,
       trainer_->Step(pairs_, BatchOf(training_.step()), rate_factor));

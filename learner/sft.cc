@@ -41,7 +41,7 @@ SftDataOptions DataOptionsOf(const v1::RunConfig& config,
 }
 
 // One training, from its checkpoints to its result.
-class SftRun {
+class SftRun final : public FileTraining::Trainer {
  public:
   SftRun(const v1::RunConfig& config,
          const std::function<void(const SftProgress&)>& on_progress)
@@ -54,11 +54,11 @@ class SftRun {
  private:
   absl::Status Prepare();
   absl::Status Resume();
-  absl::StatusOr<bool> TrainStep(double rate_factor);
-  absl::Status WriteCheckpoint(const std::string& folder) const;
-  TrainerState State() const;
+  absl::StatusOr<bool> Step(double rate_factor) override;
+  absl::Status WriteCheckpoint(const std::string& folder) override;
+  TrainerState State() const override;
   absl::StatusOr<SftResult> Finish();
-  void Report();
+  void Report() override;
 
   const v1::RunConfig& config_;
   const std::function<void(const SftProgress&)>& on_progress_;
@@ -71,21 +71,14 @@ class SftRun {
 
   SftProgress progress_;
   int64_t tokens_ = 0;
-  int64_t tokens_before_ = 0;  // of a process before this one,
-  double seconds_before_ = 0;  // which trained so long
+  int64_t tokens_before_ = 0;  // of a process before this one
   std::deque<double> recent_losses_;
 };
 
 absl::StatusOr<SftResult> SftRun::Run() {
   RETURN_IF_ERROR(Prepare());
   RETURN_IF_ERROR(Resume());
-  RETURN_IF_ERROR(training_.Train({
-      .step = [this](double rate_factor) { return TrainStep(rate_factor); },
-      .report = [this] { Report(); },
-      .write =
-          [this](const std::string& folder) { return WriteCheckpoint(folder); },
-      .state = [this] { return State(); },
-  }));
+  RETURN_IF_ERROR(training_.Train(*this));
   return Finish();
 }
 
@@ -127,12 +120,11 @@ absl::Status SftRun::Resume() {
         ASSIGN_OR_RETURN(const HfModel model, LoadHfModel(folder));
         RETURN_IF_ERROR(trainer_->LoadWeights(*model.weights));
         tokens_ = tokens_before_ = static_cast<int64_t>(state.tokens);
-        seconds_before_ = state.train_seconds;
         return trainer_->LoadOptimiser(JoinPath(folder, kOptimiserFile));
       });
 }
 
-absl::StatusOr<bool> SftRun::TrainStep(double rate_factor) {
+absl::StatusOr<bool> SftRun::Step(double rate_factor) {
   ASSIGN_OR_RETURN(
       const SftStep step,
       trainer_->Step(rows_, batches_->BatchOf(training_.step()), rate_factor));
@@ -148,14 +140,13 @@ absl::StatusOr<bool> SftRun::TrainStep(double rate_factor) {
 
 void SftRun::Report() {
   progress_.step = training_.step();
-  progress_.tokens_per_second =
-      static_cast<double>(tokens_ - tokens_before_) /
-      std::max(1e-9, training_.Seconds() - seconds_before_);
+  progress_.tokens_per_second = static_cast<double>(tokens_ - tokens_before_) /
+                                std::max(1e-9, training_.SecondsHere());
   progress_.eta_seconds = training_.EtaSeconds();
   if (on_progress_) on_progress_(progress_);
 }
 
-absl::Status SftRun::WriteCheckpoint(const std::string& folder) const {
+absl::Status SftRun::WriteCheckpoint(const std::string& folder) {
   ASSIGN_OR_RETURN(const WeightImage weights, trainer_->Weights());
   RETURN_IF_ERROR(WriteSftFolder(folder, start_, weights));
   return trainer_->SaveOptimiser(JoinPath(folder, kOptimiserFile));
